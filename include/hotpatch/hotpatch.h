@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * All that a host needs: patchable functions, sections and safe points, and
+ * patches. The control socket has a header of its own, control.h, because it
+ * is optional; authors of bundles include bundle.h.
+ */
+#ifndef HOTPATCH_HOTPATCH_H
+#define HOTPATCH_HOTPATCH_H
+
+#include <hotpatch/function.h>
+#include <hotpatch/patch.h>
+#include <hotpatch/section.h>
+#include <hotpatch/status.h>
+#include <hotpatch/version.h>
+
+#endif

@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Patches: open a bundle, apply it, look, wait, revert it. Every function here
+ * may read files, take the engine's lock or call the dynamic loader, so none
+ * is async-signal-safe, and none belongs on a request's path; tasks in
+ * sections are never made to wait.
+ *
+ * Nothing here starts a thread. A transition is moved on by the tasks that
+ * pass safe points and by every call of hotpatch_poll() and
+ * hotpatch_patch_wait(); deadlines and unmapping need one of these two, which
+ * the control server calls by itself.
+ */
+#ifndef HOTPATCH_PATCH_H
+#define HOTPATCH_PATCH_H
+
+#include <hotpatch/api.h>
+#include <hotpatch/status.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+HOTPATCH_BEGIN_DECLS
+
+/* A patch in this process. The handle counts references; the patch lives on
+ * while it is active, whoever holds a handle. */
+struct hotpatch_patch;
+
+#define HOTPATCH_NAME_SIZE 64	  /* a patch's name with its NUL */
+#define HOTPATCH_BUILD_ID_SIZE 41 /* 20 bytes in hexadecimal with the NUL */
+
+/* X(NAME, text) */
+#define HOTPATCH_STATE_MAP(X)                                                  \
+	X(LOADED, "loaded")	  /* mapped, nothing visible */                \
+	X(STAGED, "staged")	  /* next targets written, nothing visible */  \
+	X(APPLYING, "applying")	  /* tasks move to it */                       \
+	X(ACTIVE, "active")	  /* every task sees it */                     \
+	X(REVERTING, "reverting") /* tasks move away from it */                \
+	X(REVERTED, "reverted")	  /* no task sees it; not yet unmapped */      \
+	X(CLOSED, "closed")	  /* unmapped */                               \
+	X(RETAINED, "retained")	  /* could not be unmapped, with a reason */   \
+	X(FAILED, "failed")	  /* undone before anything was visible */
+
+enum hotpatch_state {
+#define HOTPATCH_STATE_ENUM_(name, text) HOTPATCH_##name,
+	HOTPATCH_STATE_MAP(HOTPATCH_STATE_ENUM_)
+#undef HOTPATCH_STATE_ENUM_
+};
+
+/** hotpatch_state_name() - "active" for HOTPATCH_ACTIVE; any context */
+HOTPATCH_API const char *hotpatch_state_name(enum hotpatch_state state);
+
+/**
+ * struct hotpatch_config - where and how patches are loaded
+ * @size:      sizeof(struct hotpatch_config)
+ * @directory: for private copies of bundles, absolute; made with mode 0700 if
+ *             missing; NULL for one of the library's own choice
+ */
+struct hotpatch_config {
+	size_t size;
+	const char *directory;
+};
+
+/**
+ * hotpatch_configure() - set what differs from the defaults
+ * @config: copied
+ * @err:    or NULL
+ *
+ * Context: any thread, before the first bundle is opened.
+ * Return:  HOTPATCH_OK; HOTPATCH_E_ARGUMENT for a relative or too long
+ *          directory; HOTPATCH_E_STATE after a bundle was opened;
+ *          HOTPATCH_E_SECOND_COPY.
+ */
+HOTPATCH_API HOTPATCH_MUST_USE enum hotpatch_status
+hotpatch_configure(const struct hotpatch_config *config,
+		   struct hotpatch_error *err);
+
+/**
+ * struct hotpatch_open_options - how to load a bundle
+ * @size:               sizeof(struct hotpatch_open_options)
+ * @allow_constructors: run the bundle's constructors; they are first tried in
+ *                      a forked child, which has @rehearsal_ms to return
+ * @rehearsal_ms:       milliseconds; 0 means 2,000
+ */
+struct hotpatch_open_options {
+	size_t size;
+	bool allow_constructors;
+	unsigned int rehearsal_ms;
+};
+
+/**
+ * hotpatch_patch_open() - verify and load a bundle; nothing becomes visible
+ * @path:    the bundle; the last component must not be a link
+ * @options: or NULL
+ * @patch:   receives a handle, to be given back with hotpatch_patch_close()
+ * @err:     which step failed on which object, or NULL
+ *
+ * Context: any thread outside a section and outside the library's callbacks;
+ *          blocks on files and the dynamic loader; not async-signal-safe.
+ * Return:  HOTPATCH_OK; HOTPATCH_E_ALREADY with a handle of the patch that
+ *          has the same contents and is loaded, active or on its way; the
+ *          file's faults E_NOT_FOUND, E_PERMISSION, E_NOT_REGULAR,
+ *          E_TOO_LARGE, E_IO, E_NOT_ELF, E_TRUNCATED, E_MACHINE,
+ *          E_NOT_BUNDLE, E_NOTE, E_FORMAT, E_DUPLICATE, E_RESTART,
+ *          E_CONSTRUCTOR; what does not fit this process E_NO_TARGET,
+ *          E_WRONG_TARGET, E_NO_SLOT, E_AMBIGUOUS, E_PROTOTYPE, E_CONFLICT
+ *          for the name of another patch; the loading's own E_STORE,
+ *          E_NOEXEC, E_LOAD, E_SWAPPED, E_NO_MEMORY; the caller's E_ARGUMENT,
+ *          E_IN_SECTION, E_IN_CALLBACK, E_SECOND_COPY.
+ */
+HOTPATCH_API HOTPATCH_MUST_USE enum hotpatch_status
+hotpatch_patch_open(const char *path,
+		    const struct hotpatch_open_options *options,
+		    struct hotpatch_patch **patch, struct hotpatch_error *err);
+
+/**
+ * hotpatch_patch_open_fd() - the same for an open file
+ * @fd:   readable regular file; read from its start, stays open
+ * @name: what to call it in errors
+ */
+HOTPATCH_API HOTPATCH_MUST_USE enum hotpatch_status hotpatch_patch_open_fd(
+	int fd, const char *name, const struct hotpatch_open_options *options,
+	struct hotpatch_patch **patch, struct hotpatch_error *err);
+
+/**
+ * hotpatch_patch_close() - give a handle back
+ * @patch: NULL does nothing
+ *
+ * The last handle of a patch that is only loaded unloads it. An active patch
+ * stays active and can be found again by its name.
+ *
+ * Context: any thread outside a section; may block on the dynamic loader.
+ */
+HOTPATCH_API void hotpatch_patch_close(struct hotpatch_patch *patch);
+
+/**
+ * hotpatch_patch_find() - a handle of the patch of this name
+ * @name:  as in HOTPATCH_BUNDLE()
+ * @patch: receives the handle
+ *
+ * Return: HOTPATCH_OK; HOTPATCH_E_NO_PATCH if none is known by that name:
+ *         closed and failed patches are forgotten with their last handle.
+ */
+HOTPATCH_API HOTPATCH_MUST_USE enum hotpatch_status
+hotpatch_patch_find(const char *name, struct hotpatch_patch **patch);
+
+enum hotpatch_policy {
+	HOTPATCH_REVERSE, /* go back */
+	HOTPATCH_WAIT,	  /* go on waiting */
+	HOTPATCH_FORCE,	  /* settle; keep all old code for good */
+};
+
+/**
+ * struct hotpatch_apply_options - how to move the tasks
+ * @size:           sizeof(struct hotpatch_apply_options)
+ * @deadline_ms:    from now, for the drain; 0 means none
+ * @policy:         what to do when it passes; a transition that was turned
+ *                  round by it has no deadline any more
+ * @turn_ms:        how long to wait while another transition runs; 0 means
+ *                  not at all
+ * @adopt_sleepers: let a thread that sleeps in a system call, with nothing of
+ *                  the old code on its stack, count as moved when the deadline
+ *                  passes, before the policy strikes. Its section may have run
+ *                  old code before: one view a section is then not kept for
+ *                  it. Each use is an event.
+ */
+struct hotpatch_apply_options {
+	size_t size;
+	unsigned int deadline_ms;
+	enum hotpatch_policy policy;
+	unsigned int turn_ms;
+	bool adopt_sleepers;
+};
+
+/**
+ * hotpatch_patch_apply() - begin to move every task to @patch
+ * @patch:   opened by hotpatch_patch_open(); must be loaded
+ * @options: or NULL
+ * @err:     which step failed on which object, or NULL
+ *
+ * All replacements become visible together or none does. The patches that its
+ * bundle replaces go in the same transition. A patch whose revert is still
+ * draining is turned round.
+ *
+ * Context: any thread outside a section; serialised with other changes; does
+ *          not block, except for @turn_ms; not async-signal-safe.
+ * Return:  HOTPATCH_OK; HOTPATCH_E_ALREADY if it is active or applying;
+ *          HOTPATCH_E_BUSY while another transition runs; HOTPATCH_E_STATE if
+ *          it was reverted or failed; HOTPATCH_E_CONFLICT, HOTPATCH_E_REQUIRES
+ *          for other patches; HOTPATCH_E_NO_SLOT if a function's module has
+ *          gone; HOTPATCH_E_NO_MEMORY; HOTPATCH_E_ARGUMENT;
+ *          HOTPATCH_E_IN_SECTION; HOTPATCH_E_IN_CALLBACK;
+ *          HOTPATCH_E_SECOND_COPY.
+ */
+HOTPATCH_API HOTPATCH_MUST_USE enum hotpatch_status
+hotpatch_patch_apply(struct hotpatch_patch *patch,
+		     const struct hotpatch_apply_options *options,
+		     struct hotpatch_error *err);
+
+/**
+ * hotpatch_patch_revert() - begin to move every task away from @patch
+ *
+ * Works in any order. A patch that is still applying is turned round: the same
+ * transition goes back, and patches that it was to replace stay.
+ *
+ * Context, parameters: as hotpatch_patch_apply().
+ * Return:  as there; HOTPATCH_E_ALREADY if it is reverting, reverted or
+ *          closed; HOTPATCH_E_REQUIRES if an active patch requires it;
+ *          HOTPATCH_E_STATE if it was never applied.
+ */
+HOTPATCH_API HOTPATCH_MUST_USE enum hotpatch_status
+hotpatch_patch_revert(struct hotpatch_patch *patch,
+		      const struct hotpatch_apply_options *options,
+		      struct hotpatch_error *err);
+
+enum hotpatch_goal {
+	HOTPATCH_DRAINED,  /* its transition is over */
+	HOTPATCH_UNMAPPED, /* and it was reverted and unmapped */
+};
+
+/**
+ * hotpatch_patch_wait() - move things on until @patch gets there
+ * @goal:       how far
+ * @timeout_ms: from now; negative means no limit
+ * @err:        on HOTPATCH_E_TIMEOUT it names the first task in the way
+ *
+ * Sleeps on a futex that adopting tasks wake; looks by itself every few
+ * milliseconds for tasks that came to rest without a word.
+ *
+ * Context: any thread outside a section; blocks.
+ * Return:  HOTPATCH_OK; HOTPATCH_E_TIMEOUT, nothing changed;
+ *          HOTPATCH_E_STALLED if the deadline turned the transition round;
+ *          HOTPATCH_E_RETAINED if @goal is unmapped and the code has to stay;
+ *          HOTPATCH_E_STATE if @goal cannot come, such as unmapped for an
+ *          active patch; HOTPATCH_E_IN_SECTION, because it would wait for
+ *          itself; HOTPATCH_E_IN_CALLBACK; HOTPATCH_E_SECOND_COPY.
+ */
+HOTPATCH_API HOTPATCH_MUST_USE enum hotpatch_status
+hotpatch_patch_wait(struct hotpatch_patch *patch, enum hotpatch_goal goal,
+		    int timeout_ms, struct hotpatch_error *err);
+
+/**
+ * hotpatch_poll() - move things on without waiting
+ *
+ * Settles a drained transition, applies the policy of a missed deadline,
+ * unmaps what is proven unreachable.
+ *
+ * Context: any thread; does nothing inside a section or a callback; does not
+ *          wait for tasks, but may call the dynamic loader.
+ * Return:  how many things are under way: transitions and patches not yet
+ *          unmapped, without those that are retained for good.
+ */
+HOTPATCH_API unsigned int hotpatch_poll(void);
+
+/**
+ * struct hotpatch_patch_info - what is known of a patch
+ * @state:        now
+ * @name:         from the bundle
+ * @sequence:     from the bundle
+ * @build_id:     of the bundle itself
+ * @path:         of the private copy that is mapped
+ * @functions:    replacements in the bundle
+ * @bound:        of these, those whose module is loaded
+ * @mapped_bytes: address space of the image, 0 once closed
+ * @generation:   that its last transition made, 0 if none
+ * @status:       why it was reversed, retained or failed; else HOTPATCH_OK
+ * @reason:       the same as a sentence, else ""
+ * @open_us:      microseconds that opening took
+ * @drain_us:     from the start of its last transition until drained
+ * @unmap_us:     from the start of the revert until unmapped
+ */
+struct hotpatch_patch_info {
+	enum hotpatch_state state;
+	char name[HOTPATCH_NAME_SIZE];
+	uint64_t sequence;
+	char build_id[HOTPATCH_BUILD_ID_SIZE];
+	char path[256];
+	unsigned int functions;
+	unsigned int bound;
+	size_t mapped_bytes;
+	uint64_t generation;
+	enum hotpatch_status status;
+	char reason[256];
+	uint64_t open_us;
+	uint64_t drain_us;
+	uint64_t unmap_us;
+};
+
+/** hotpatch_patch_info() - fill @info; any thread */
+HOTPATCH_API void hotpatch_patch_info(const struct hotpatch_patch *patch,
+				      struct hotpatch_patch_info *info);
+
+/**
+ * hotpatch_patch_list() - the known patches, in the order of becoming active
+ * @infos: array of @size
+ *
+ * Patches that are not active come after, in the order in which they came.
+ * Return: how many there are, which may be more than @size.
+ */
+HOTPATCH_API size_t hotpatch_patch_list(struct hotpatch_patch_info *infos,
+					size_t size);
+
+/**
+ * struct hotpatch_slot_info - one patchable function
+ * @module:       base name of its module's file
+ * @name:         the function; a static one as "file.c:name"
+ * @prototype:    as spelled at its definition
+ * @patch:        name of the patch whose code new sections run, "" for the
+ *                original
+ * @replacements: active patches that replace it
+ */
+struct hotpatch_slot_info {
+	char module[HOTPATCH_NAME_SIZE];
+	char name[128];
+	char prototype[256];
+	char patch[HOTPATCH_NAME_SIZE];
+	unsigned int replacements;
+};
+
+/** hotpatch_slot_list() - as hotpatch_patch_list(), for functions */
+HOTPATCH_API size_t hotpatch_slot_list(struct hotpatch_slot_info *infos,
+				       size_t size);
+
+/**
+ * struct hotpatch_blocker - a task that the open transition waits for
+ * @thread:     its thread's id; 0 for a fiber that no thread runs
+ * @name:       of the thread or fiber
+ * @generation: of its view
+ * @age_ms:     how long it has been in the way, from the transition's start
+ * @asleep:     in a system call, so that its stack could be read
+ * @function:   innermost function of the old view on its stack, or ""
+ * @advice:     what would help, one sentence
+ */
+struct hotpatch_blocker {
+	int thread;
+	char name[16];
+	uint64_t generation;
+	uint64_t age_ms;
+	bool asleep;
+	char function[128];
+	char advice[128];
+};
+
+/**
+ * hotpatch_blocker_list() - who is in the way of the open transition
+ * @blockers: array of @size
+ *
+ * Context: any thread; reads /proc.
+ * Return:  how many there are, which may be more than @size; 0 without an open
+ *          transition.
+ */
+HOTPATCH_API size_t hotpatch_blocker_list(struct hotpatch_blocker *blockers,
+					  size_t size);
+
+/**
+ * struct hotpatch_process_info - the library in this process
+ * @status:      HOTPATCH_OK, or why the library refuses to work here
+ * @membarrier:  the kernel's barrier is used; else every enter has a fence
+ * @transition:  one is open
+ * @forced:      a transition was forced once
+ * @sleepers:    threads that sleep can be looked at through /proc
+ * @generation:  the newest view
+ * @tasks:       records in use
+ * @slots:       patchable functions
+ * @modules:     modules with a table
+ */
+struct hotpatch_process_info {
+	enum hotpatch_status status;
+	bool membarrier;
+	bool transition;
+	bool forced;
+	bool sleepers;
+	uint64_t generation;
+	size_t tasks;
+	size_t slots;
+	size_t modules;
+};
+
+HOTPATCH_API void hotpatch_process_info(struct hotpatch_process_info *info);
+
+/* X(NAME, text): the phases in which events are written. */
+#define HOTPATCH_PHASE_MAP(X)                                                  \
+	X(PHASE_OPENED, "opened")   /* bundle verified and mapped */           \
+	X(PHASE_REFUSED, "refused") /* a step failed, nothing changed */       \
+	X(PHASE_STAGED, "staged")                                              \
+	X(PHASE_DETOURED, "detoured") /* changed slots take the detour */      \
+	X(PHASE_ADVANCED, "advanced") /* the new generation is out */          \
+	X(PHASE_TURNED, "turned")     /* the transition goes back */           \
+	X(PHASE_STALLED, "stalled")   /* the deadline passed */                \
+	X(PHASE_ADOPTED, "adopted")   /* for a sleeping task */                \
+	X(PHASE_FORCED, "forced")                                              \
+	X(PHASE_DRAINED, "drained")                                            \
+	X(PHASE_SETTLED, "settled")                                            \
+	X(PHASE_ACTIVE, "active")                                              \
+	X(PHASE_REVERTED, "reverted")                                          \
+	X(PHASE_UNMAPPED, "unmapped")                                          \
+	X(PHASE_RETAINED, "retained")                                          \
+	X(PHASE_MODULE_CAME, "module-came")                                    \
+	X(PHASE_MODULE_WENT, "module-went")                                    \
+	X(PHASE_HEALED, "healed")	/* longjmp out of a section */         \
+	X(PHASE_RECLAIMED, "reclaimed") /* the record of a dead thread */      \
+	X(PHASE_FORKED, "forked")	/* the parent's transition resolved */
+
+enum hotpatch_phase {
+#define HOTPATCH_PHASE_ENUM_(name, text) HOTPATCH_##name,
+	HOTPATCH_PHASE_MAP(HOTPATCH_PHASE_ENUM_)
+#undef HOTPATCH_PHASE_ENUM_
+};
+
+/** hotpatch_phase_name() - "settled" for HOTPATCH_PHASE_SETTLED; any context */
+HOTPATCH_API const char *hotpatch_phase_name(enum hotpatch_phase phase);
+
+/**
+ * struct hotpatch_event - one phase that was passed
+ * @sequence:   1 for the first event of the process
+ * @time_ns:    CLOCK_MONOTONIC
+ * @phase:      which
+ * @generation: the newest view then
+ * @status:     the cause of a refusal, stall or retention; else HOTPATCH_OK
+ * @patch:      its name, or ""
+ * @object:     a module, function or thread, or ""
+ */
+struct hotpatch_event {
+	uint64_t sequence;
+	uint64_t time_ns;
+	enum hotpatch_phase phase;
+	uint64_t generation;
+	enum hotpatch_status status;
+	char patch[HOTPATCH_NAME_SIZE];
+	char object[64];
+};
+
+/**
+ * hotpatch_event_read() - the events after one that is known
+ * @after:  sequence number of the last one known; 0 for the oldest kept
+ * @events: array of @size
+ *
+ * The newest 1,024 are kept; a gap in the numbers tells that some were lost.
+ *
+ * Context: any thread; does not block.
+ * Return:  how many were written.
+ */
+HOTPATCH_API size_t hotpatch_event_read(uint64_t after,
+					struct hotpatch_event *events,
+					size_t size);
+
+HOTPATCH_END_DECLS
+
+#endif

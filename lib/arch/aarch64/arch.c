@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * aarch64: handlers return through the vdso, unless a program sets a restorer
+ * of its own, which no C library does.
+ */
+#include "../arch.h"
+
+size_t hp_arch_restorers(uintptr_t restorers[HP_ARCH_RESTORERS])
+{
+	(void)restorers;
+	return 0;
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who is in the way of the open transition, where, and what would help. The
+ * transition's facts are copied under the engine's lock; the look at the
+ * threads comes after it.
+ */
+#include "blocker.h"
+
+#include "engine.h"
+#include "event.h"
+#include "patch.h"
+#include "slot.h"
+#include "stack.h"
+#include "status.h"
+#include "task.h"
+#include "transition.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The parts of one look: whose views, since when. */
+struct inquiry {
+	struct hp_task_range ranges[HP_TRANSITION_RANGES];
+	size_t range_count;
+	uint64_t began_ns;
+	struct hp_stack_reader *reader;
+};
+
+static bool is_in_image(const struct hotpatch_patch *patch, uintptr_t address)
+{
+	return patch->image.handle && address >= patch->image.start &&
+	       address < patch->image.stop;
+}
+
+/* The slot whose old body has @address, as text; under the lock. */
+static void name_function(uintptr_t address, char *text, size_t size)
+{
+	const struct hotpatch_patch *patch;
+	const struct hp_module *module;
+	uintptr_t start;
+	uintptr_t stop;
+	size_t i;
+
+	for (patch = hp_patches; patch; patch = patch->next)
+		if (is_in_image(patch, address))
+			hp_text_copy(text, size, patch->manifest.name);
+	for (module = hp_modules; module; module = module->next) {
+		if (!hp_module_function(&module->facts, address, &start, &stop))
+			continue;
+		for (i = 0; i < module->count; i++)
+			if ((uintptr_t)module->start[i].original == start)
+				hp_slot_name(&module->start[i], text, size);
+	}
+}
+
+/* What could hold a thread: all patchable bodies and all patches' images. */
+static size_t suspect_ranges(struct hp_stack_range *ranges, size_t size)
+{
+	const struct hotpatch_patch *patch;
+	const struct hp_module *module;
+	size_t count = 0;
+	size_t i;
+
+	for (patch = hp_patches; patch; patch = patch->next)
+		if (patch->image.handle && count < size)
+			ranges[count++] = (struct hp_stack_range){
+				patch->image.start, patch->image.stop};
+	for (module = hp_modules; module; module = module->next)
+		for (i = 0; i < module->count && count < size; i++)
+			if (module->start[i].top &&
+			    hp_module_function(
+				    &module->facts,
+				    (uintptr_t)module->start[i].original,
+				    &ranges[count].start, &ranges[count].stop))
+				count++;
+	return count;
+}
+
+#define SUSPECTS 256
+
+static void look_at_stack(struct inquiry *inquiry, int thread,
+			  struct hotpatch_blocker *blocker)
+{
+	struct hp_stack_range ranges[SUSPECTS];
+	struct hp_stack_look look;
+	enum hp_stack_answer answer;
+	size_t count;
+
+	if (!inquiry->reader || !thread)
+		return;
+	hp_engine_lock();
+	count = suspect_ranges(ranges, SUSPECTS);
+	hp_engine_unlock();
+	answer =
+		hp_stack_inspect(inquiry->reader, thread, ranges, count, &look);
+	blocker->asleep = answer == HP_STACK_CLEAR ||
+			  answer == HP_STACK_FOUND ||
+			  answer == HP_STACK_UNKNOWN;
+	if (answer != HP_STACK_FOUND)
+		return;
+	hp_engine_lock();
+	name_function(look.found, blocker->function, sizeof(blocker->function));
+	hp_engine_unlock();
+}
+
+static const char *advice_for(const struct hotpatch_blocker *blocker)
+{
+	if (!blocker->thread)
+		return "let the scheduler run this fiber until it leaves";
+	if (blocker->asleep && blocker->function[0])
+		return "let it finish what it sleeps in, or wake it";
+	if (blocker->asleep)
+		return "wake it, or let sleepers be adopted";
+	return "it runs; let it reach a safe point or leave its section";
+}
+
+/* The name of a task's fiber or thread. */
+static void read_name(const struct hp_task_sight *sight, char name[16])
+{
+	if (sight->kind == HP_TASK_FIBER)
+		memcpy(name, sight->name, sizeof(sight->name));
+	else
+		hp_stack_thread_name(sight->thread, name);
+}
+
+void hp_blocker_name(const struct hp_task_range *ranges, size_t count,
+		     char *text, size_t size)
+{
+	struct hp_task_sight sight;
+	char name[16];
+	size_t i;
+
+	hp_text_copy(text, size, "a task that has moved since");
+	for (i = 0; hp_task_look(i, &sight); i++) {
+		if (!hp_task_ranges_have(ranges, count, sight.seen))
+			continue;
+		read_name(&sight, name);
+		snprintf(text, size, "%s %s (%d)",
+			 sight.kind == HP_TASK_FIBER ? "fiber" : "thread", name,
+			 sight.thread);
+		return;
+	}
+}
+
+static void fill(struct inquiry *inquiry, const struct hp_task_sight *sight,
+		 struct hotpatch_blocker *blocker)
+{
+	memset(blocker, 0, sizeof(*blocker));
+	blocker->thread = sight->thread;
+	blocker->generation = sight->seen;
+	blocker->age_ms = (hp_now_ns() - inquiry->began_ns) / 1000000u;
+	read_name(sight, blocker->name);
+	look_at_stack(inquiry, sight->thread, blocker);
+	hp_text_copy(blocker->advice, sizeof(blocker->advice),
+		     advice_for(blocker));
+}
+
+size_t hotpatch_blocker_list(struct hotpatch_blocker *blockers, size_t size)
+{
+	struct inquiry inquiry = {.reader = NULL};
+	struct hp_task_sight sight;
+	size_t count = 0;
+	size_t i;
+
+	hp_engine_lock();
+	inquiry.range_count = hp_transition_ranges(inquiry.ranges);
+	inquiry.began_ns = hp_transition_began_ns();
+	hp_engine_unlock();
+	if (inquiry.range_count == 0)
+		return 0;
+	if (size > 0)
+		inquiry.reader = hp_stack_open();
+	for (i = 0; hp_task_look(i, &sight); i++) {
+		if (!hp_task_ranges_have(inquiry.ranges, inquiry.range_count,
+					 sight.seen))
+			continue;
+		if (count < size)
+			fill(&inquiry, &sight, &blockers[count]);
+		count++;
+	}
+	hp_stack_close(inquiry.reader);
+	return count;
+}

@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Apply, revert, wait and close: which patches move together, in whose turn,
+ * and how far a caller has to wait.
+ */
+#include "engine.h"
+#include "event.h"
+#include "patch.h"
+#include "status.h"
+#include "transition.h"
+#include "unload.h"
+
+#include <string.h>
+
+#define FIRST_PAUSE_NS 50000u
+#define LONGEST_PAUSE_NS 5000000u
+
+static uint64_t last_order;
+
+static enum hotpatch_status bind_all(struct hotpatch_patch *patch,
+				     struct hotpatch_error *err)
+{
+	enum hotpatch_status status = hp_patch_check_fit(&patch->manifest, err);
+	const struct hp_module *module;
+
+	for (module = hp_modules; module && !status; module = module->next)
+		status = hp_patch_bind(patch, module, err);
+	return status;
+}
+
+static const struct hotpatch_patch *active_by_name(const char *name)
+{
+	const struct hotpatch_patch *patch = hp_patches;
+
+	while (patch && !(patch->state == HOTPATCH_ACTIVE &&
+			  strcmp(patch->manifest.name, name) == 0))
+		patch = patch->next;
+	return patch;
+}
+
+static bool supersedes(const struct hotpatch_patch *patch, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < patch->manifest.supersede_count; i++)
+		if (strcmp(patch->manifest.supersedes[i], "*") == 0 ||
+		    strcmp(patch->manifest.supersedes[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* Does an active patch that stays exclude it, or one that it wants miss? */
+static enum hotpatch_status check_others(const struct hotpatch_patch *patch,
+					 struct hotpatch_error *err)
+{
+	const struct hp_manifest *mine = &patch->manifest;
+	const struct hotpatch_patch *other;
+	size_t i;
+
+	for (i = 0; i < mine->require_count; i++)
+		if (!active_by_name(mine->requires[i]))
+			return hp_error(err, HOTPATCH_E_REQUIRES, 0,
+					mine->requires[i],
+					"%s requires %s, which is not active",
+					mine->name, mine->requires[i]);
+	for (i = 0; i < mine->conflict_count; i++)
+		if (active_by_name(mine->conflicts[i]) &&
+		    !supersedes(patch, mine->conflicts[i]))
+			return hp_error(err, HOTPATCH_E_CONFLICT, 0,
+					mine->conflicts[i],
+					"%s conflicts with %s, which is active",
+					mine->name, mine->conflicts[i]);
+	for (other = hp_patches; other; other = other->next)
+		for (i = 0; other->state == HOTPATCH_ACTIVE &&
+			    i < other->manifest.conflict_count;
+		     i++)
+			if (strcmp(other->manifest.conflicts[i], mine->name) ==
+				    0 &&
+			    !supersedes(patch, other->manifest.name))
+				return hp_error(err, HOTPATCH_E_CONFLICT, 0,
+						other->manifest.name,
+						"%s, which is active, "
+						"conflicts with %s",
+						other->manifest.name,
+						mine->name);
+	return HOTPATCH_OK;
+}
+
+/* Who is active, stays although @successor comes (or NULL), and requires
+ * @name? */
+static const struct hotpatch_patch *
+find_dependent(const char *name, const struct hotpatch_patch *successor)
+{
+	const struct hotpatch_patch *patch;
+	size_t i;
+
+	for (patch = hp_patches; patch; patch = patch->next)
+		for (i = 0; patch->state == HOTPATCH_ACTIVE &&
+			    i < patch->manifest.require_count;
+		     i++)
+			if (strcmp(patch->manifest.requires[i], name) == 0 &&
+			    !(successor &&
+			      supersedes(successor, patch->manifest.name)))
+				return patch;
+	return NULL;
+}
+
+/* Would @patch take something out that another one still requires? */
+static enum hotpatch_status check_superseded(const struct hotpatch_patch *patch,
+					     struct hotpatch_error *err)
+{
+	const struct hotpatch_patch *dependent;
+	const struct hotpatch_patch *other;
+
+	for (other = hp_patches; other; other = other->next) {
+		if (other->state != HOTPATCH_ACTIVE ||
+		    !supersedes(patch, other->manifest.name))
+			continue;
+		dependent = find_dependent(other->manifest.name, patch);
+		if (dependent)
+			return hp_error(err, HOTPATCH_E_REQUIRES, 0,
+					dependent->manifest.name,
+					"%s, which is active, requires %s, "
+					"which %s replaces",
+					dependent->manifest.name,
+					other->manifest.name,
+					patch->manifest.name);
+	}
+	return HOTPATCH_OK;
+}
+
+static void move_superseded(const struct hotpatch_patch *patch)
+{
+	struct hotpatch_patch *other;
+
+	for (other = hp_patches; other; other = other->next) {
+		if (other->state != HOTPATCH_ACTIVE ||
+		    !supersedes(patch, other->manifest.name))
+			continue;
+		other->moving = true;
+		other->on[HP_NEW_SIDE] = false;
+	}
+}
+
+static void undo_moving(void)
+{
+	struct hotpatch_patch *patch;
+
+	for (patch = hp_patches; patch; patch = patch->next) {
+		if (!patch->moving)
+			continue;
+		patch->moving = false;
+		patch->leads = false;
+		patch->on[HP_NEW_SIDE] = patch->on[HP_OLD_SIDE];
+	}
+}
+
+static enum hotpatch_status
+apply_loaded(struct hotpatch_patch *patch,
+	     const struct hotpatch_apply_options *options,
+	     struct hotpatch_error *err)
+{
+	enum hotpatch_status status = check_others(patch, err);
+
+	if (status == HOTPATCH_OK)
+		status = check_superseded(patch, err);
+	if (status != HOTPATCH_OK)
+		return status;
+	patch->order = last_order + 1;
+	status = bind_all(patch, err);
+	if (status == HOTPATCH_OK) {
+		patch->moving = true;
+		patch->leads = true;
+		patch->on[HP_NEW_SIDE] = true;
+		move_superseded(patch);
+		status = hp_transition_begin(options, err);
+	}
+	if (status == HOTPATCH_OK) {
+		last_order++;
+		return status;
+	}
+	undo_moving();
+	hp_patch_unbind(patch);
+	return status;
+}
+
+static enum hotpatch_status refuse_busy(const struct hotpatch_patch *patch,
+					struct hotpatch_error *err)
+{
+	const char *name = patch->manifest.name;
+
+	return hp_error(err, HOTPATCH_E_BUSY, 0, name,
+			"another transition is running; %s has to wait", name);
+}
+
+/* Only who leads the transition may be turned round; a patch that moves
+ * because another one replaces it has to wait for that one. */
+static enum hotpatch_status turn(const struct hotpatch_patch *patch,
+				 const struct hotpatch_apply_options *options,
+				 struct hotpatch_error *err)
+{
+	if (!patch->leads)
+		return refuse_busy(patch, err);
+	hp_transition_turn();
+	hp_transition_set_options(options);
+	hp_transition_progress();
+	return HOTPATCH_OK;
+}
+
+static enum hotpatch_status
+apply_locked(struct hotpatch_patch *patch,
+	     const struct hotpatch_apply_options *options,
+	     struct hotpatch_error *err)
+{
+	const char *name = patch->manifest.name;
+	const char *state = hotpatch_state_name(patch->state);
+
+	switch (patch->state) {
+	case HOTPATCH_APPLYING:
+	case HOTPATCH_ACTIVE:
+		return hp_error(err, HOTPATCH_E_ALREADY, 0, name,
+				"%s is %s already", name, state);
+	case HOTPATCH_REVERTING:
+		return turn(patch, options, err);
+	case HOTPATCH_LOADED:
+		break;
+	default:
+		return hp_error(err, HOTPATCH_E_STATE, 0, name,
+				"%s is %s and cannot be applied any more; open "
+				"its bundle again",
+				name, state);
+	}
+	if (hp_transition_is_open())
+		return refuse_busy(patch, err);
+	return apply_loaded(patch, options, err);
+}
+
+static enum hotpatch_status
+revert_active(struct hotpatch_patch *patch,
+	      const struct hotpatch_apply_options *options,
+	      struct hotpatch_error *err)
+{
+	const char *name = patch->manifest.name;
+	const struct hotpatch_patch *dependent = find_dependent(name, NULL);
+	enum hotpatch_status status;
+
+	if (dependent)
+		return hp_error(err, HOTPATCH_E_REQUIRES, 0,
+				dependent->manifest.name,
+				"%s, which is active, requires %s",
+				dependent->manifest.name, name);
+	if (hp_transition_is_open())
+		return refuse_busy(patch, err);
+	patch->moving = true;
+	patch->leads = true;
+	patch->on[HP_NEW_SIDE] = false;
+	status = hp_transition_begin(options, err);
+	if (status != HOTPATCH_OK)
+		undo_moving();
+	return status;
+}
+
+static enum hotpatch_status
+revert_locked(struct hotpatch_patch *patch,
+	      const struct hotpatch_apply_options *options,
+	      struct hotpatch_error *err)
+{
+	const char *name = patch->manifest.name;
+
+	switch (patch->state) {
+	case HOTPATCH_APPLYING:
+		return turn(patch, options, err);
+	case HOTPATCH_ACTIVE:
+		return revert_active(patch, options, err);
+	case HOTPATCH_LOADED:
+	case HOTPATCH_STAGED:
+	case HOTPATCH_FAILED:
+		return hp_error(err, HOTPATCH_E_STATE, 0, name,
+				"%s was never applied", name);
+	default:
+		return hp_error(err, HOTPATCH_E_ALREADY, 0, name,
+				"%s is %s already", name,
+				hotpatch_state_name(patch->state));
+	}
+}
+
+typedef enum hotpatch_status (*change_function)(
+	struct hotpatch_patch *patch,
+	const struct hotpatch_apply_options *options,
+	struct hotpatch_error *err);
+
+/* Makes the change when the running transition, if any, is over. */
+static enum hotpatch_status
+change_in_turn(change_function change, struct hotpatch_patch *patch,
+	       const struct hotpatch_apply_options *options,
+	       struct hotpatch_error *err)
+{
+	uint64_t turn_ns = options ? (uint64_t)options->turn_ms * 1000000u : 0;
+	uint64_t until_ns = hp_now_ns() + turn_ns;
+	enum hotpatch_status status;
+	uint32_t seen;
+
+	for (;;) {
+		seen = hp_progress_now();
+		hp_engine_lock();
+		hp_transition_progress();
+		status = change(patch, options, err);
+		hp_engine_unlock();
+		if (status != HOTPATCH_E_BUSY || hp_now_ns() >= until_ns)
+			return status;
+		hp_progress_wait(seen, LONGEST_PAUSE_NS);
+	}
+}
+
+static bool are_apply_options(const struct hotpatch_apply_options *options)
+{
+	return !options || (options->size == sizeof(*options) &&
+			    options->policy <= HOTPATCH_FORCE);
+}
+
+static enum hotpatch_status
+guarded_change(change_function change, struct hotpatch_patch *patch,
+	       const struct hotpatch_apply_options *options,
+	       struct hotpatch_error *err)
+{
+	struct hotpatch_error own;
+	struct hotpatch_error *why = err ? err : &own;
+	enum hotpatch_status status;
+	int cancel_state;
+
+	if (!patch || !are_apply_options(options))
+		return hp_error(err, HOTPATCH_E_ARGUMENT, 0, "patch",
+				"a patch and options of the right size are "
+				"wanted");
+	status = hp_engine_enter(&cancel_state, err);
+	if (status != HOTPATCH_OK)
+		return status;
+	status = change_in_turn(change, patch, options, why);
+	if (status != HOTPATCH_OK && status != HOTPATCH_E_ALREADY)
+		hp_event(HOTPATCH_PHASE_REFUSED, status, patch->manifest.name,
+			 why->object);
+	hp_engine_leave(cancel_state);
+	return status;
+}
+
+enum hotpatch_status
+hotpatch_patch_apply(struct hotpatch_patch *patch,
+		     const struct hotpatch_apply_options *options,
+		     struct hotpatch_error *err)
+{
+	return guarded_change(apply_locked, patch, options, err);
+}
+
+enum hotpatch_status
+hotpatch_patch_revert(struct hotpatch_patch *patch,
+		      const struct hotpatch_apply_options *options,
+		      struct hotpatch_error *err)
+{
+	return guarded_change(revert_locked, patch, options, err);
+}
+
+/* OK: reached. E_BUSY: not yet. Anything else: it cannot be reached. */
+static enum hotpatch_status look(const struct hotpatch_patch *patch,
+				 enum hotpatch_goal goal,
+				 struct hotpatch_error *err)
+{
+	const char *name = patch->manifest.name;
+
+	if (patch->moving)
+		return HOTPATCH_E_BUSY;
+	if (patch->reversed && goal == HOTPATCH_DRAINED)
+		return hp_error(err, HOTPATCH_E_STALLED, 0, name, "%s: %s",
+				name, patch->reason);
+	if (goal == HOTPATCH_DRAINED)
+		return HOTPATCH_OK;
+	switch (patch->state) {
+	case HOTPATCH_CLOSED:
+		return HOTPATCH_OK;
+	case HOTPATCH_REVERTED:
+		return HOTPATCH_E_BUSY;
+	case HOTPATCH_RETAINED:
+		return hp_error(err, HOTPATCH_E_RETAINED, 0, name,
+				"%s stays mapped: %s", name, patch->reason);
+	default:
+		return hp_error(err, HOTPATCH_E_STATE, 0, name,
+				"%s is %s, so it will not be unmapped", name,
+				hotpatch_state_name(patch->state));
+	}
+}
+
+static enum hotpatch_status time_is_up(const struct hotpatch_patch *patch,
+				       struct hotpatch_error *err)
+{
+	struct hotpatch_blocker blocker;
+	struct hotpatch_patch_info info;
+
+	hotpatch_patch_info(patch, &info);
+	if (hotpatch_blocker_list(&blocker, 1) > 0)
+		return hp_error(err, HOTPATCH_E_TIMEOUT, 0, info.name,
+				"%s is %s: thread %s (%d) is in the way%s%s",
+				info.name, hotpatch_state_name(info.state),
+				blocker.name, blocker.thread,
+				blocker.function[0] ? ", in " : "",
+				blocker.function);
+	return hp_error(err, HOTPATCH_E_TIMEOUT, 0, info.name,
+			"%s is still %s%s%s", info.name,
+			hotpatch_state_name(info.state),
+			info.reason[0] ? ": " : "", info.reason);
+}
+
+static enum hotpatch_status wait_until(struct hotpatch_patch *patch,
+				       enum hotpatch_goal goal,
+				       uint64_t until_ns,
+				       struct hotpatch_error *err)
+{
+	uint64_t pause_ns = FIRST_PAUSE_NS;
+	enum hotpatch_status status;
+	uint64_t now_ns;
+	uint32_t seen;
+
+	for (;;) {
+		seen = hp_progress_now();
+		hp_engine_poll();
+		hp_engine_lock();
+		status = look(patch, goal, err);
+		hp_engine_unlock();
+		if (status != HOTPATCH_E_BUSY)
+			return status;
+		now_ns = hp_now_ns();
+		if (now_ns >= until_ns)
+			return time_is_up(patch, err);
+		if (pause_ns > until_ns - now_ns)
+			pause_ns = until_ns - now_ns;
+		hp_progress_wait(seen, pause_ns);
+		pause_ns = pause_ns * 2 < LONGEST_PAUSE_NS ? pause_ns * 2 :
+							     LONGEST_PAUSE_NS;
+	}
+}
+
+enum hotpatch_status hotpatch_patch_wait(struct hotpatch_patch *patch,
+					 enum hotpatch_goal goal,
+					 int timeout_ms,
+					 struct hotpatch_error *err)
+{
+	uint64_t until_ns = UINT64_MAX;
+	enum hotpatch_status status;
+	int cancel_state;
+
+	if (!patch || goal > HOTPATCH_UNMAPPED)
+		return hp_error(err, HOTPATCH_E_ARGUMENT, 0, "patch",
+				"a patch and one of the goals are wanted");
+	status = hp_engine_enter(&cancel_state, err);
+	if (status != HOTPATCH_OK)
+		return status;
+	if (timeout_ms >= 0)
+		until_ns = hp_now_ns() + (uint64_t)timeout_ms * 1000000u;
+	status = wait_until(patch, goal, until_ns, err);
+	hp_engine_leave(cancel_state);
+	return status;
+}
+
+static bool is_listed(const struct hotpatch_patch *wanted)
+{
+	const struct hotpatch_patch *patch = hp_patches;
+
+	while (patch && patch != wanted)
+		patch = patch->next;
+	return patch != NULL;
+}
+
+void hotpatch_patch_close(struct hotpatch_patch *patch)
+{
+	int cancel_state;
+
+	if (!patch)
+		return;
+	hp_engine_lock();
+	if (is_listed(patch) && patch->references > 0)
+		patch->references--;
+	hp_engine_unlock();
+	if (hp_engine_enter(&cancel_state, NULL) != HOTPATCH_OK)
+		return;
+	hp_unload_ready();
+	hp_engine_leave(cancel_state);
+}

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reading, writing and ending one client's connection.
+ */
+#include "connection.h"
+
+#include "../atomic.h"
+#include "../status.h"
+#include "report.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define READ_SIZE 16384
+
+uint64_t hp_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/*
+ * A descriptor's place is emptied before the descriptor is closed: a child
+ * that forks in between then leaves one open, but never closes one that got
+ * the number anew. Relaxed, because only the fork orders the two.
+ */
+int hp_connection_take_bundle(struct hp_connection *connection)
+{
+	int fd = hp_load_relaxed(&connection->bundle_fd);
+
+	hp_store_relaxed(&connection->bundle_fd, -1);
+	return fd;
+}
+
+static void close_bundle(struct hp_connection *connection)
+{
+	int fd = hp_connection_take_bundle(connection);
+
+	if (fd >= 0)
+		close(fd);
+}
+
+void hp_connection_forget(struct hp_connection *connection)
+{
+	int fd = hp_load_relaxed(&connection->fd);
+
+	hp_store_relaxed(&connection->fd, -1);
+	if (fd >= 0)
+		close(fd);
+	close_bundle(connection);
+}
+
+void hp_connection_close(struct hp_connection *connection)
+{
+	hp_pending_cancel(connection);
+	hotpatch_patch_close(connection->recent);
+	connection->recent = NULL;
+	hp_buffer_release(&connection->input);
+	hp_buffer_release(&connection->output);
+	/* A process that was forked meanwhile may still hold the socket open;
+	 * epoll would then go on reporting it. */
+	epoll_ctl(connection->epoll_fd, EPOLL_CTL_DEL, connection->fd, NULL);
+	hp_connection_forget(connection);
+}
+
+void hp_connection_open(struct hp_connection *connection, int epoll_fd, int fd,
+			enum hp_access access)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
+
+	*connection = (struct hp_connection){
+		.fd = fd,
+		.bundle_fd = -1,
+		.epoll_fd = epoll_fd,
+		.access = access,
+		.events = EPOLLIN,
+		.moved_ms = hp_now_ms(),
+	};
+	if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) ||
+	    !hp_wire_write(&connection->output, hp_report_greeting(access)))
+		connection->broken = true;
+}
+
+static void answered(struct hp_connection *connection, bool written)
+{
+	if (!written || connection->output.size > HP_OUTPUT_LIMIT)
+		connection->broken = true;
+}
+
+void hp_connection_refuse(struct hp_connection *connection, json_t *id,
+			  const struct hotpatch_error *err)
+{
+	answered(connection, hp_wire_write_error(&connection->output, id, err));
+}
+
+void hp_connection_answer(struct hp_connection *connection, json_t *id,
+			  json_t *result)
+{
+	struct hotpatch_error err;
+
+	if (result && hp_wire_write_result(&connection->output, id, result)) {
+		answered(connection, true);
+		return;
+	}
+	hp_error(&err, HOTPATCH_E_NO_MEMORY, 0, "",
+		 "There is no memory for the answer.");
+	hp_connection_refuse(connection, id, &err);
+}
+
+/* Of the descriptors that came along, at most one is kept: the last. */
+static void take_descriptors(struct hp_connection *connection,
+			     struct msghdr *message)
+{
+	struct cmsghdr *part;
+	size_t count;
+	size_t i;
+	int fd;
+
+	for (part = CMSG_FIRSTHDR(message); part;
+	     part = CMSG_NXTHDR(message, part)) {
+		if (part->cmsg_level != SOL_SOCKET ||
+		    part->cmsg_type != SCM_RIGHTS)
+			continue;
+		count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (i = 0; i < count; i++) {
+			memcpy(&fd, CMSG_DATA(part) + i * sizeof(int),
+			       sizeof(int));
+			close_bundle(connection);
+			hp_store_relaxed(&connection->bundle_fd, fd);
+		}
+	}
+	if (connection->access != HP_ACCESS_ADMIN)
+		close_bundle(connection);
+}
+
+/* False when there is nothing more to read for now. */
+static bool receive(struct hp_connection *connection)
+{
+	char bytes[READ_SIZE];
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+	size_t space = HP_WIRE_LINE_LIMIT - connection->input.size;
+	struct iovec vector = {bytes, space < READ_SIZE ? space : READ_SIZE};
+	struct msghdr message = {
+		.msg_iov = &vector,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	ssize_t size;
+
+	if (!space)
+		return false;
+	size = recvmsg(connection->fd, &message,
+		       MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	if (size < 0) {
+		if (errno != EAGAIN && errno != EINTR)
+			connection->broken = true;
+		return false;
+	}
+	take_descriptors(connection, &message);
+	connection->at_end = size == 0;
+	if (!hp_buffer_append(&connection->input, bytes, (size_t)size))
+		connection->broken = true;
+	return size > 0 && !connection->broken;
+}
+
+static void transmit(struct hp_connection *connection)
+{
+	struct hp_buffer *output = &connection->output;
+	ssize_t size;
+
+	while (output->size) {
+		size = send(connection->fd, hp_buffer_bytes(output),
+			    output->size, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (size < 0) {
+			if (errno != EAGAIN && errno != EINTR)
+				connection->broken = true;
+			break;
+		}
+		hp_buffer_consume(output, (size_t)size);
+		connection->moved_ms = hp_now_ms();
+	}
+	if (!output->size)
+		connection->moved_ms = hp_now_ms();
+}
+
+static void refuse_long_line(struct hp_connection *connection)
+{
+	struct hotpatch_error err;
+
+	hp_error(&err, HOTPATCH_E_PROTOCOL, 0, "",
+		 "The request is longer than %zu bytes.", HP_WIRE_LINE_LIMIT);
+	hp_connection_refuse(connection, NULL, &err);
+	connection->closing = true;
+}
+
+static bool may_read(const struct hp_connection *connection)
+{
+	return !connection->closing && !connection->broken &&
+	       connection->output.size < HP_OUTPUT_HIGH;
+}
+
+static void serve_lines(struct hp_connection *connection)
+{
+	const char *line;
+	size_t size;
+
+	while (may_read(connection)) {
+		line = hp_buffer_line(&connection->input, &size);
+		if (!line)
+			break;
+		hp_method_call(connection, line, size);
+		hp_buffer_consume(&connection->input, size);
+	}
+	/* What came with the bytes that are served now was not wanted. */
+	if (!connection->input.size)
+		close_bundle(connection);
+	if (may_read(connection) &&
+	    connection->input.size >= HP_WIRE_LINE_LIMIT)
+		refuse_long_line(connection);
+}
+
+static void watch(struct hp_connection *connection)
+{
+	struct epoll_event event = {.data.ptr = connection};
+
+	if (may_read(connection) && !connection->at_end)
+		event.events |= EPOLLIN;
+	if (connection->output.size)
+		event.events |= EPOLLOUT;
+	if (event.events == connection->events)
+		return;
+	if (epoll_ctl(connection->epoll_fd, EPOLL_CTL_MOD, connection->fd,
+		      &event))
+		connection->broken = true;
+	connection->events = event.events;
+}
+
+/* Requests that were sent before the client went away are still served; their
+ * answers go nowhere. */
+static void serve_rest(struct hp_connection *connection)
+{
+	bool more;
+
+	do {
+		more = receive(connection);
+		serve_lines(connection);
+		connection->output.size = 0;
+	} while (more && !connection->closing);
+	connection->broken = true;
+}
+
+void hp_connection_event(struct hp_connection *connection, uint32_t events)
+{
+	if (connection->fd < 0)
+		return;
+	if (events & (EPOLLHUP | EPOLLERR))
+		serve_rest(connection);
+	else if (events & EPOLLIN)
+		receive(connection);
+}
+
+static bool is_over(const struct hp_connection *connection, bool waiting)
+{
+	if (connection->broken)
+		return true;
+	if (connection->output.size)
+		return hp_now_ms() - connection->moved_ms > HP_OUTPUT_STUCK_MS;
+	return connection->closing || (connection->at_end && !waiting);
+}
+
+bool hp_connection_advance(struct hp_connection *connection)
+{
+	bool waiting;
+	size_t size;
+
+	if (connection->fd < 0)
+		return false;
+	/* Lines wait in the input while the output is full, so what makes
+	 * room must also look for them. */
+	do {
+		serve_lines(connection);
+		waiting = hp_pending_advance(connection);
+		transmit(connection);
+	} while (may_read(connection) &&
+		 hp_buffer_line(&connection->input, &size));
+	watch(connection);
+	if (is_over(connection, waiting)) {
+		hp_connection_close(connection);
+		return false;
+	}
+	return waiting;
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One client of the control socket: its bytes in and out, the descriptor that
+ * it passed, and its requests that are answered later. Everything here runs
+ * on the server's thread and never blocks on the client.
+ */
+#ifndef HP_CONTROL_CONNECTION_H
+#define HP_CONTROL_CONNECTION_H
+
+#include "socket.h"
+#include "wire.h"
+
+#include <hotpatch/patch.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define HP_PENDING_LIMIT 16
+
+/* Above the first no more requests are read, above the second the client is
+ * dropped; also when nothing was taken for the time. */
+#define HP_OUTPUT_HIGH ((size_t)64 << 10)
+#define HP_OUTPUT_LIMIT ((size_t)2 << 20)
+#define HP_OUTPUT_STUCK_MS 10000
+
+#define HP_FOREVER_MS UINT64_MAX
+
+enum hp_pending_kind {
+	HP_PENDING_FREE,
+	HP_PENDING_APPLY,
+	HP_PENDING_REVERT,
+	HP_PENDING_REVERT_ALL,
+	HP_PENDING_WAIT,
+};
+
+/*
+ * A request that cannot be answered yet.
+ *
+ * @patch:    a handle of its own; NULL for HP_PENDING_REVERT_ALL
+ * @options:  without a turn to wait for: the server waits for it
+ * @until_ms: when it is answered in any case
+ * @names:    array of the patches that HP_PENDING_REVERT_ALL reverted so far
+ */
+struct hp_pending {
+	enum hp_pending_kind kind;
+	json_t *id;
+	struct hotpatch_patch *patch;
+	struct hotpatch_apply_options options;
+	enum hotpatch_goal goal;
+	uint64_t until_ms;
+	json_t *names;
+};
+
+/*
+ * @fd:        -1 if this place is free; a relaxed atomic, because the child
+ *             of a fork reads it while the server may be anywhere
+ * @bundle_fd: the descriptor passed last and not used yet, or -1; likewise
+ * @recent:    a handle of the patch that the last answer was about, so that
+ *             it can still be asked for after it was unmapped
+ * @events:    what epoll watches it for
+ * @moved_ms:  when the client last took a byte, or had none to take
+ */
+struct hp_connection {
+	int fd;
+	int bundle_fd;
+	int epoll_fd;
+	enum hp_access access;
+	uint32_t events;
+	bool at_end;  /* the client sends no more */
+	bool closing; /* no request is read any more */
+	bool broken;  /* to be closed at once */
+	uint64_t moved_ms;
+	struct hp_buffer input;
+	struct hp_buffer output;
+	struct hotpatch_patch *recent;
+	struct hp_pending pending[HP_PENDING_LIMIT];
+};
+
+uint64_t hp_now_ms(void);
+
+/* Takes over @fd, non-blocking, and greets. Closes it when that fails. */
+void hp_connection_open(struct hp_connection *connection, int epoll_fd, int fd,
+			enum hp_access access);
+void hp_connection_close(struct hp_connection *connection);
+
+/* Only gives up the descriptors: in the child of a fork. */
+void hp_connection_forget(struct hp_connection *connection);
+
+/* After epoll reported @events. */
+void hp_connection_event(struct hp_connection *connection, uint32_t events);
+
+/* Answers what can be answered now; closes the connection when it is over.
+ * True if it wants to be called again soon. */
+bool hp_connection_advance(struct hp_connection *connection);
+
+/* Both take over @result; @id is borrowed. */
+void hp_connection_answer(struct hp_connection *connection, json_t *id,
+			  json_t *result);
+void hp_connection_refuse(struct hp_connection *connection, json_t *id,
+			  const struct hotpatch_error *err);
+
+/* Gives away the descriptor that was passed; -1 if there is none. */
+int hp_connection_take_bundle(struct hp_connection *connection);
+
+/*
+ * Tries @request, and keeps it for later if its time has not come. Takes over
+ * its patch and its names, and one reference of its id, in every case.
+ */
+void hp_pending_start(struct hp_connection *connection,
+		      const struct hp_pending *request);
+/* True if one is left. */
+bool hp_pending_advance(struct hp_connection *connection);
+void hp_pending_cancel(struct hp_connection *connection);
+
+/* Serves one line. */
+void hp_method_call(struct hp_connection *connection, const char *line,
+		    size_t size);
+
+#endif

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The methods of the control protocol: who may call them, what they take, and
+ * what they ask of the engine.
+ */
+#include "connection.h"
+
+#include "../status.h"
+#include "report.h"
+
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LONGEST_MS 86400000 /* a day */
+
+struct call {
+	struct hp_connection *connection;
+	const struct hp_request *request;
+	struct hotpatch_error *err;
+};
+
+struct method {
+	const char *name;
+	enum hp_access access;
+	/* On success it has answered, or will. */
+	enum hotpatch_status (*serve)(const struct call *call);
+};
+
+static void answer(const struct call *call, json_t *result)
+{
+	hp_connection_answer(call->connection, call->request->id, result);
+}
+
+/* @pending has all but its id. */
+static enum hotpatch_status start(const struct call *call,
+				  struct hp_pending *pending)
+{
+	pending->id = json_incref(call->request->id);
+	hp_pending_start(call->connection, pending);
+	return HOTPATCH_OK;
+}
+
+static enum hotpatch_status serve_hello(const struct call *call)
+{
+	answer(call, hp_report_greeting(call->connection->access));
+	return HOTPATCH_OK;
+}
+
+static enum hotpatch_status serve_list(const struct call *call)
+{
+	const json_t *params = call->request->params;
+	json_int_t offset = 0;
+	json_int_t limit = HP_REPORT_SLOTS;
+	enum hotpatch_status status;
+
+	status = hp_params_number(params, "offset", 0, INT_MAX, &offset,
+				  call->err);
+	if (!status)
+		status = hp_params_number(params, "limit", 1, HP_REPORT_SLOTS,
+					  &limit, call->err);
+	if (!status)
+		answer(call, hp_report_slots((size_t)offset, (size_t)limit));
+	return status;
+}
+
+static enum hotpatch_status serve_status(const struct call *call)
+{
+	answer(call, hp_report_status());
+	return HOTPATCH_OK;
+}
+
+static enum hotpatch_status serve_events(const struct call *call)
+{
+	const json_t *params = call->request->params;
+	json_int_t after = 0;
+	json_int_t limit = HP_REPORT_EVENTS;
+	enum hotpatch_status status;
+
+	status = hp_params_number(params, "after", 0, LLONG_MAX, &after,
+				  call->err);
+	if (!status)
+		status = hp_params_number(params, "limit", 1, HP_REPORT_EVENTS,
+					  &limit, call->err);
+	if (!status)
+		answer(call, hp_report_events((uint64_t)after, (size_t)limit));
+	return status;
+}
+
+static enum hotpatch_status read_policy(const struct call *call,
+					enum hotpatch_policy *policy)
+{
+	static const char *const names[] = {
+		[HOTPATCH_REVERSE] = "reverse",
+		[HOTPATCH_WAIT] = "wait",
+		[HOTPATCH_FORCE] = "force",
+	};
+	const char *text = names[HOTPATCH_REVERSE];
+	enum hotpatch_status status;
+	size_t i;
+
+	status = hp_params_text(call->request->params, "policy", &text,
+				call->err);
+	if (status)
+		return status;
+	for (i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		if (!strcmp(text, names[i])) {
+			*policy = (enum hotpatch_policy)i;
+			return HOTPATCH_OK;
+		}
+	}
+	return hp_error(call->err, HOTPATCH_E_ARGUMENT, 0, "policy",
+			"The policy is none of reverse, wait and force.");
+}
+
+/* How long to move tasks, and until when to wait for the turn to begin. */
+static enum hotpatch_status read_options(const struct call *call,
+					 struct hp_pending *pending)
+{
+	const json_t *params = call->request->params;
+	struct hotpatch_apply_options *options = &pending->options;
+	json_int_t deadline_ms = 0;
+	json_int_t turn_ms = 0;
+	enum hotpatch_status status;
+
+	options->size = sizeof(*options);
+	status = hp_params_number(params, "deadline_ms", 0, LONGEST_MS,
+				  &deadline_ms, call->err);
+	if (!status)
+		status = hp_params_number(params, "turn_ms", 0, LONGEST_MS,
+					  &turn_ms, call->err);
+	if (!status)
+		status = hp_params_flag(params, "adopt_sleepers",
+					&options->adopt_sleepers, call->err);
+	if (!status)
+		status = read_policy(call, &options->policy);
+	options->deadline_ms = (unsigned int)deadline_ms;
+	pending->until_ms = hp_now_ms() + (uint64_t)turn_ms;
+	return status;
+}
+
+static enum hotpatch_status open_bundle(const struct call *call, int fd,
+					struct hotpatch_patch **patch)
+{
+	const json_t *params = call->request->params;
+	struct hotpatch_open_options options = {.size = sizeof(options)};
+	const char *name = "the bundle";
+	enum hotpatch_status status;
+
+	status = hp_params_flag(params, "allow_constructors",
+				&options.allow_constructors, call->err);
+	if (!status)
+		status = hp_params_text(params, "file", &name, call->err);
+	if (!status)
+		status = hotpatch_patch_open_fd(fd, name, &options, patch,
+						call->err);
+	return status == HOTPATCH_E_ALREADY ? HOTPATCH_OK : status;
+}
+
+static enum hotpatch_status serve_apply(const struct call *call)
+{
+	struct hp_pending pending = {.kind = HP_PENDING_APPLY};
+	int fd = hp_connection_take_bundle(call->connection);
+	enum hotpatch_status status;
+
+	if (fd < 0)
+		return hp_error(call->err, HOTPATCH_E_ARGUMENT, 0, "",
+				"The bundle's descriptor did not come along.");
+	status = read_options(call, &pending);
+	if (!status)
+		status = open_bundle(call, fd, &pending.patch);
+	close(fd);
+	return status ? status : start(call, &pending);
+}
+
+/* The state of a patch that nothing holds any more, by its last event. */
+static bool read_end(const char *name, enum hotpatch_state *state)
+{
+	struct hotpatch_event events[32];
+	uint64_t after = 0;
+	bool found = false;
+	size_t count;
+	size_t i;
+
+	while ((count = hotpatch_event_read(after, events, 32))) {
+		for (i = 0; i < count; i++) {
+			if (strcmp(events[i].patch, name) != 0)
+				continue;
+			found = events[i].phase == HOTPATCH_PHASE_UNMAPPED ||
+				events[i].phase == HOTPATCH_PHASE_RETAINED;
+			*state = events[i].phase == HOTPATCH_PHASE_UNMAPPED ?
+					 HOTPATCH_CLOSED :
+					 HOTPATCH_RETAINED;
+		}
+		after = events[count - 1].sequence;
+	}
+	return found;
+}
+
+/* Reverting it again changes nothing, and to have gone was the goal. */
+static enum hotpatch_status answer_gone(const struct call *call,
+					const char *name)
+{
+	enum hotpatch_state state;
+
+	if (!read_end(name, &state))
+		return hp_error(call->err, HOTPATCH_E_NO_PATCH, 0, name,
+				"No patch is called %s.", name);
+	if (state == HOTPATCH_RETAINED)
+		return hp_error(call->err, HOTPATCH_E_RETAINED, 0, name,
+				"The code of %s stays mapped.", name);
+	answer(call, json_pack("{s:{s:o, s:s}, s:b}", "patch", "name",
+			       hp_wire_text(name), "state",
+			       hotpatch_state_name(state), "already", 1));
+	return HOTPATCH_OK;
+}
+
+/* Finds the patch; one that was unmapped is still known to the connection
+ * that last dealt with it. */
+static bool find_patch(struct hp_connection *connection, const char *name,
+		       struct hotpatch_patch **patch)
+{
+	struct hotpatch_patch_info info;
+
+	if (!hotpatch_patch_find(name, patch))
+		return true;
+	if (!connection->recent)
+		return false;
+	hotpatch_patch_info(connection->recent, &info);
+	if (strcmp(info.name, name) != 0)
+		return false;
+	*patch = connection->recent;
+	connection->recent = NULL;
+	return true;
+}
+
+static enum hotpatch_status read_name(const struct call *call,
+				      const char **name)
+{
+	enum hotpatch_status status;
+
+	*name = NULL;
+	status = hp_params_text(call->request->params, "name", name, call->err);
+	if (status || *name)
+		return status;
+	return hp_error(call->err, HOTPATCH_E_ARGUMENT, 0, "name",
+			"The patch's name is missing.");
+}
+
+static enum hotpatch_status start_for_name(const struct call *call,
+					   struct hp_pending *pending)
+{
+	const char *name;
+	enum hotpatch_status status = read_name(call, &name);
+
+	if (status)
+		return status;
+	if (!find_patch(call->connection, name, &pending->patch))
+		return answer_gone(call, name);
+	return start(call, pending);
+}
+
+static enum hotpatch_status serve_revert(const struct call *call)
+{
+	struct hp_pending pending = {.kind = HP_PENDING_REVERT};
+	bool all = false;
+	enum hotpatch_status status;
+
+	status = read_options(call, &pending);
+	if (!status)
+		status = hp_params_flag(call->request->params, "all", &all,
+					call->err);
+	if (status)
+		return status;
+	if (!all)
+		return start_for_name(call, &pending);
+	pending.kind = HP_PENDING_REVERT_ALL;
+	pending.names = json_array();
+	return start(call, &pending);
+}
+
+static enum hotpatch_status read_goal(const struct call *call,
+				      enum hotpatch_goal *goal)
+{
+	const char *text = "drained";
+	enum hotpatch_status status;
+
+	status =
+		hp_params_text(call->request->params, "goal", &text, call->err);
+	if (status)
+		return status;
+	*goal = !strcmp(text, "unmapped") ? HOTPATCH_UNMAPPED :
+					    HOTPATCH_DRAINED;
+	if (*goal == HOTPATCH_DRAINED && strcmp(text, "drained") != 0)
+		return hp_error(call->err, HOTPATCH_E_ARGUMENT, 0, "goal",
+				"The goal is neither drained nor unmapped.");
+	return HOTPATCH_OK;
+}
+
+static enum hotpatch_status serve_wait(const struct call *call)
+{
+	struct hp_pending pending = {.kind = HP_PENDING_WAIT};
+	json_int_t timeout_ms = -1;
+	enum hotpatch_status status;
+
+	status = hp_params_number(call->request->params, "timeout_ms", -1,
+				  LONGEST_MS, &timeout_ms, call->err);
+	if (!status)
+		status = read_goal(call, &pending.goal);
+	if (status)
+		return status;
+	pending.until_ms = timeout_ms < 0 ? HP_FOREVER_MS :
+					    hp_now_ms() + (uint64_t)timeout_ms;
+	return start_for_name(call, &pending);
+}
+
+static const struct method methods[] = {
+	{"hello", HP_ACCESS_READ, serve_hello},
+	{"ping", HP_ACCESS_READ, serve_hello},
+	{"list", HP_ACCESS_READ, serve_list},
+	{"status", HP_ACCESS_READ, serve_status},
+	{"events", HP_ACCESS_READ, serve_events},
+	{"wait", HP_ACCESS_READ, serve_wait},
+	{"apply", HP_ACCESS_ADMIN, serve_apply},
+	{"revert", HP_ACCESS_ADMIN, serve_revert},
+};
+
+static enum hotpatch_status serve_method(const struct call *call)
+{
+	const char *name = call->request->method;
+	const struct method *method = NULL;
+	size_t i;
+
+	for (i = 0; i < sizeof(methods) / sizeof(*methods); i++) {
+		if (!strcmp(methods[i].name, name))
+			method = &methods[i];
+	}
+	if (!method)
+		return hp_error(call->err, HOTPATCH_E_PROTOCOL, 0, name,
+				"No method is called %s.", name);
+	if (call->connection->access < method->access)
+		return hp_error(call->err, HOTPATCH_E_PERMISSION, 0, name,
+				"Only the process's owner and root may call "
+				"%s.",
+				name);
+	return method->serve(call);
+}
+
+void hp_method_call(struct hp_connection *connection, const char *line,
+		    size_t size)
+{
+	struct hp_request request;
+	struct hotpatch_error err = {0};
+	const struct call call = {connection, &request, &err};
+
+	if (hp_control_parse_line(line, size, &request, &err) ||
+	    serve_method(&call))
+		hp_connection_refuse(connection, request.id, &err);
+	hp_request_release(&request);
+}

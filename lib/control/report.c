@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The engine's facts as JSON.
+ */
+#include "report.h"
+
+#include "../module.h"
+#include "wire.h"
+
+#include <hotpatch/version.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+/* The build-id of the program itself, "" if it has none. */
+static void read_build_id(char build_id[HOTPATCH_BUILD_ID_SIZE])
+{
+	const void *headers = (const void *)getauxval(AT_PHDR);
+	struct hp_module_facts facts;
+
+	*build_id = '\0';
+	if (hp_module_find(headers, &facts))
+		memcpy(build_id, facts.build_id, sizeof(facts.build_id));
+}
+
+json_t *hp_report_greeting(enum hp_access access)
+{
+	char program[NAME_MAX + 1];
+	char build_id[HOTPATCH_BUILD_ID_SIZE];
+
+	hp_socket_program(program, sizeof(program));
+	read_build_id(build_id);
+	return json_pack("{s:i, s:s, s:i, s:o, s:o*, s:s}", "hotpatch",
+			 HP_WIRE_PROTOCOL, "version", hotpatch_version(), "pid",
+			 (int)getpid(), "program", hp_wire_text(program),
+			 "build_id", *build_id ? json_string(build_id) : NULL,
+			 "access",
+			 access == HP_ACCESS_ADMIN ? "admin" : "read");
+}
+
+json_t *hp_report_patch(const struct hotpatch_patch_info *info)
+{
+	return json_pack(
+		"{s:o, s:s, s:I, s:s, s:o, s:I, s:I, s:I, s:I, s:s, s:o, s:I, "
+		"s:I, s:I}",
+		"name", hp_wire_text(info->name), "state",
+		hotpatch_state_name(info->state), "sequence",
+		(json_int_t)info->sequence, "build_id", info->build_id, "path",
+		hp_wire_text(info->path), "functions",
+		(json_int_t)info->functions, "bound", (json_int_t)info->bound,
+		"mapped_bytes", (json_int_t)info->mapped_bytes, "generation",
+		(json_int_t)info->generation, "status",
+		hotpatch_status_name(info->status), "reason",
+		hp_wire_text(info->reason), "open_us",
+		(json_int_t)info->open_us, "drain_us",
+		(json_int_t)info->drain_us, "unmap_us",
+		(json_int_t)info->unmap_us);
+}
+
+static json_t *report_process(void)
+{
+	struct hotpatch_process_info info;
+	char program[NAME_MAX + 1];
+
+	hotpatch_process_info(&info);
+	hp_socket_program(program, sizeof(program));
+	return json_pack(
+		"{s:i, s:o, s:s, s:s, s:b, s:b, s:b, s:b, s:I, s:I, s:I, s:I}",
+		"pid", (int)getpid(), "program", hp_wire_text(program),
+		"version", hotpatch_version(), "status",
+		hotpatch_status_name(info.status), "membarrier",
+		info.membarrier, "transition", info.transition, "forced",
+		info.forced, "sleepers", info.sleepers, "generation",
+		(json_int_t)info.generation, "tasks", (json_int_t)info.tasks,
+		"slots", (json_int_t)info.slots, "modules",
+		(json_int_t)info.modules);
+}
+
+static json_t *report_blocker(const struct hotpatch_blocker *blocker)
+{
+	return json_pack("{s:i, s:o, s:I, s:I, s:b, s:o, s:o}", "thread",
+			 blocker->thread, "name", hp_wire_text(blocker->name),
+			 "generation", (json_int_t)blocker->generation,
+			 "age_ms", (json_int_t)blocker->age_ms, "asleep",
+			 blocker->asleep, "function",
+			 hp_wire_text(blocker->function), "advice",
+			 hp_wire_text(blocker->advice));
+}
+
+static json_t *report_blockers(size_t *total)
+{
+	struct hotpatch_blocker blockers[HP_REPORT_BLOCKERS];
+	json_t *list = json_array();
+	size_t i;
+
+	*total = hotpatch_blocker_list(blockers, HP_REPORT_BLOCKERS);
+	for (i = 0; i < *total && i < HP_REPORT_BLOCKERS; i++)
+		json_array_append_new(list, report_blocker(&blockers[i]));
+	return list;
+}
+
+/* Fills @retained with the names of those that stay mapped for good. */
+static json_t *report_patches(size_t *total, json_t *retained)
+{
+	struct hotpatch_patch_info *infos =
+		calloc(HP_REPORT_PATCHES, sizeof(*infos));
+	json_t *list = infos ? json_array() : NULL;
+	size_t i;
+
+	*total = infos ? hotpatch_patch_list(infos, HP_REPORT_PATCHES) : 0;
+	for (i = 0; i < *total && i < HP_REPORT_PATCHES; i++) {
+		json_array_append_new(list, hp_report_patch(&infos[i]));
+		if (infos[i].state == HOTPATCH_RETAINED)
+			json_array_append_new(retained,
+					      hp_wire_text(infos[i].name));
+	}
+	free(infos);
+	return list;
+}
+
+json_t *hp_report_status(void)
+{
+	json_t *retained = json_array();
+	size_t patch_count;
+	size_t blocker_count;
+	json_t *patches = report_patches(&patch_count, retained);
+	json_t *blockers = report_blockers(&blocker_count);
+
+	return json_pack("{s:o, s:o, s:I, s:o, s:I, s:o}", "process",
+			 report_process(), "patches", patches, "patch_count",
+			 (json_int_t)patch_count, "blockers", blockers,
+			 "blocker_count", (json_int_t)blocker_count, "retained",
+			 retained);
+}
+
+static json_t *report_slot(const struct hotpatch_slot_info *slot)
+{
+	return json_pack("{s:o, s:o, s:o, s:o, s:I}", "module",
+			 hp_wire_text(slot->module), "name",
+			 hp_wire_text(slot->name), "prototype",
+			 hp_wire_text(slot->prototype), "patch",
+			 hp_wire_text(slot->patch), "replacements",
+			 (json_int_t)slot->replacements);
+}
+
+json_t *hp_report_slots(size_t offset, size_t limit)
+{
+	size_t total = hotpatch_slot_list(NULL, 0);
+	size_t stop = offset > total ? total : offset;
+	struct hotpatch_slot_info *slots;
+	json_t *list = json_array();
+	size_t i;
+
+	stop = limit < total - stop ? stop + limit : total;
+	slots = calloc(stop ? stop : 1, sizeof(*slots));
+	if (!slots) {
+		json_decref(list);
+		return NULL;
+	}
+	total = hotpatch_slot_list(slots, stop);
+	for (i = offset; i < stop && i < total; i++)
+		json_array_append_new(list, report_slot(&slots[i]));
+	free(slots);
+	return json_pack("{s:o, s:I}", "slots", list, "slot_count",
+			 (json_int_t)total);
+}
+
+static json_t *report_event(const struct hotpatch_event *event)
+{
+	return json_pack("{s:I, s:I, s:s, s:I, s:s, s:o, s:o}", "sequence",
+			 (json_int_t)event->sequence, "time_ns",
+			 (json_int_t)event->time_ns, "phase",
+			 hotpatch_phase_name(event->phase), "generation",
+			 (json_int_t)event->generation, "status",
+			 hotpatch_status_name(event->status), "patch",
+			 hp_wire_text(event->patch), "object",
+			 hp_wire_text(event->object));
+}
+
+json_t *hp_report_events(uint64_t after, size_t limit)
+{
+	struct hotpatch_event *events = calloc(limit, sizeof(*events));
+	json_t *list = events ? json_array() : NULL;
+	size_t count = events ? hotpatch_event_read(after, events, limit) : 0;
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		json_array_append_new(list, report_event(&events[i]));
+	free(events);
+	return json_pack("{s:o}", "events", list);
+}

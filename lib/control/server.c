@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The control server: its listening socket, its clients, its thread or the
+ * host's loop, and what a fork makes of it.
+ */
+#include "../atomic.h"
+#include "../engine.h"
+#include "../status.h"
+#include "connection.h"
+
+#include <errno.h>
+#include <hotpatch/control.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define CLIENT_LIMIT 32
+
+/* While things are under way: how often to look at first, and how often once
+ * it takes long. */
+#define EAGER_MS 1
+#define EAGER_LOOKS 100
+#define PATIENT_MS 10
+
+/* How long to leave the listening socket alone when no descriptor can be had
+ * for the client that waits. */
+#define ACCEPT_PAUSE_MS 100
+
+/*
+ * @listener: its descriptor, @epoll_fd and @wake_fd are -1 in the child of a
+ *            fork
+ * @wake_fd:  makes it look at @stopping and at what came under way
+ * @pid:      of the process that serves
+ * @looks:    made since things came under way
+ * @next:     in the list of all servers
+ */
+struct hotpatch_control {
+	struct hp_listener listener;
+	int epoll_fd;
+	int wake_fd;
+	pid_t pid;
+	uid_t owner;
+	gid_t group;
+	bool threadless;
+	bool stopping;
+	bool accept_paused;
+	unsigned int looks;
+	uint64_t accept_ms;
+	pthread_t thread;
+	struct hotpatch_control *next;
+	struct hp_connection connections[CLIENT_LIMIT];
+};
+
+/* Guards the list of servers, for the fork handlers alone. */
+static pthread_mutex_t servers_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct hotpatch_control *servers;
+static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+
+static void lock_servers(void)
+{
+	pthread_mutex_lock(&servers_lock);
+}
+
+static void unlock_servers(void)
+{
+	pthread_mutex_unlock(&servers_lock);
+}
+
+static void close_descriptors(struct hotpatch_control *control)
+{
+	size_t i;
+
+	for (i = 0; i < CLIENT_LIMIT; i++)
+		hp_connection_forget(&control->connections[i]);
+	if (control->listener.fd >= 0)
+		close(control->listener.fd);
+	if (control->epoll_fd >= 0)
+		close(control->epoll_fd);
+	if (control->wake_fd >= 0)
+		close(control->wake_fd);
+	control->listener.fd = -1;
+	control->epoll_fd = -1;
+	control->wake_fd = -1;
+}
+
+/* The sockets are the parent's: a child that kept them open would look alive
+ * to the parent's clients after the parent died. */
+static void forget_servers(void)
+{
+	struct hotpatch_control *control;
+
+	for (control = servers; control; control = control->next)
+		close_descriptors(control);
+	unlock_servers();
+}
+
+static void watch_forks(void)
+{
+	pthread_atfork(lock_servers, unlock_servers, forget_servers);
+}
+
+static void add_server(struct hotpatch_control *control)
+{
+	pthread_once(&fork_once, watch_forks);
+	lock_servers();
+	control->next = servers;
+	servers = control;
+	unlock_servers();
+}
+
+static void remove_server(struct hotpatch_control *control)
+{
+	struct hotpatch_control **place = &servers;
+
+	lock_servers();
+	while (*place && *place != control)
+		place = &(*place)->next;
+	if (*place)
+		*place = control->next;
+	unlock_servers();
+}
+
+static bool is_ours(const struct hotpatch_control *control)
+{
+	return control->pid == getpid();
+}
+
+static void watch_listener(struct hotpatch_control *control, uint32_t events)
+{
+	struct epoll_event event = {.events = events,
+				    .data.ptr = &control->listener};
+
+	epoll_ctl(control->epoll_fd, EPOLL_CTL_MOD, control->listener.fd,
+		  &event);
+	control->accept_paused = !events;
+	control->accept_ms = hp_now_ms() + ACCEPT_PAUSE_MS;
+}
+
+static struct hp_connection *free_connection(struct hotpatch_control *control)
+{
+	size_t i;
+
+	for (i = 0; i < CLIENT_LIMIT; i++) {
+		if (control->connections[i].fd < 0)
+			return &control->connections[i];
+	}
+	return NULL;
+}
+
+/* Says why, if the client's socket takes it, and hangs up. */
+static void turn_away(int fd, enum hotpatch_status status, const char *why)
+{
+	struct hp_buffer line = {0};
+	struct hotpatch_error err;
+
+	hp_error(&err, status, 0, "", "%s", why);
+	if (hp_wire_write_error(&line, NULL, &err) &&
+	    send(fd, hp_buffer_bytes(&line), line.size,
+		 MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		line.size = 0;
+	hp_buffer_release(&line);
+	close(fd);
+}
+
+static void admit(struct hotpatch_control *control, int fd)
+{
+	struct hp_connection *connection = free_connection(control);
+	enum hp_access access =
+		hp_socket_access(fd, control->owner, control->group);
+
+	if (access == HP_ACCESS_NONE)
+		turn_away(fd, HOTPATCH_E_PERMISSION,
+			  "This user may not connect.");
+	else if (!connection)
+		turn_away(fd, HOTPATCH_E_LIMIT,
+			  "The process serves all the clients that it may.");
+	else
+		hp_connection_open(connection, control->epoll_fd, fd, access);
+}
+
+static void accept_clients(struct hotpatch_control *control)
+{
+	int fd;
+
+	for (;;) {
+		fd = accept4(control->listener.fd, NULL, NULL,
+			     SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd >= 0) {
+			admit(control, fd);
+			continue;
+		}
+		if (errno == EINTR || errno == ECONNABORTED)
+			continue;
+		if (errno != EAGAIN)
+			watch_listener(control, 0);
+		return;
+	}
+}
+
+/* The engine, or who stops the server, wrote to the event descriptor. */
+static void hear(const struct hotpatch_control *control)
+{
+	uint64_t count;
+
+	while (read(control->wake_fd, &count, sizeof(count)) > 0)
+		;
+}
+
+static void take_events(struct hotpatch_control *control, int timeout_ms)
+{
+	struct epoll_event events[CLIENT_LIMIT + 2];
+	int count = epoll_wait(control->epoll_fd, events, CLIENT_LIMIT + 2,
+			       timeout_ms);
+	int i;
+
+	for (i = 0; i < count; i++) {
+		if (events[i].data.ptr == &control->listener)
+			accept_clients(control);
+		else if (events[i].data.ptr)
+			hp_connection_event(events[i].data.ptr,
+					    events[i].events);
+		else
+			hear(control);
+	}
+	if (control->accept_paused && hp_now_ms() >= control->accept_ms)
+		watch_listener(control, EPOLLIN);
+}
+
+/* Serves everybody once, and says how long it may sleep then. */
+static int serve_clients(struct hotpatch_control *control)
+{
+	bool under_way = hotpatch_poll() > 0;
+	bool unsent = false;
+	size_t i;
+
+	for (i = 0; i < CLIENT_LIMIT; i++) {
+		under_way |= hp_connection_advance(&control->connections[i]);
+		unsent |= control->connections[i].output.size > 0;
+	}
+	/* A request that was served just now may have begun something. */
+	if (!under_way && !hotpatch_poll()) {
+		control->looks = 0;
+		if (control->accept_paused)
+			return ACCEPT_PAUSE_MS;
+		return unsent ? HP_OUTPUT_STUCK_MS / 10 : -1;
+	}
+	if (control->looks >= EAGER_LOOKS)
+		return PATIENT_MS;
+	control->looks++;
+	return EAGER_MS;
+}
+
+static void *serve(void *argument)
+{
+	struct hotpatch_control *control = argument;
+	int timeout_ms = 0;
+
+	pthread_setname_np(pthread_self(), "hotpatch-ctl");
+	/* Acquire: pairs with the release in stop_thread(), after which
+	 * nothing else is to be seen; the load must only not be dropped. */
+	while (!hp_load_acquire(&control->stopping)) {
+		take_events(control, timeout_ms);
+		timeout_ms = serve_clients(control);
+	}
+	return NULL;
+}
+
+static enum hotpatch_status limit_error(int os_error, const char *what,
+					struct hotpatch_error *err)
+{
+	errno = os_error;
+	return hp_error(err,
+			os_error == ENOMEM ? HOTPATCH_E_NO_MEMORY :
+					     HOTPATCH_E_LIMIT,
+			os_error, what, "Cannot make the %s: %m.", what);
+}
+
+/* The host's signals are not for this thread. */
+static enum hotpatch_status start_thread(struct hotpatch_control *control,
+					 struct hotpatch_error *err)
+{
+	sigset_t all;
+	sigset_t before;
+	int os_error;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
+	os_error = pthread_create(&control->thread, NULL, serve, control);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (os_error)
+		return limit_error(os_error, "thread", err);
+	return HOTPATCH_OK;
+}
+
+static void stop_thread(struct hotpatch_control *control)
+{
+	const uint64_t one = 1;
+
+	/* Release: pairs with the acquire in serve(). */
+	hp_store_release(&control->stopping, true);
+	if (write(control->wake_fd, &one, sizeof(one)) == sizeof(one))
+		pthread_join(control->thread, NULL);
+}
+
+static bool watch(struct hotpatch_control *control, int fd, void *place)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = place};
+
+	return !epoll_ctl(control->epoll_fd, EPOLL_CTL_ADD, fd, &event);
+}
+
+static enum hotpatch_status make_epoll(struct hotpatch_control *control,
+				       struct hotpatch_error *err)
+{
+	control->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (control->epoll_fd < 0)
+		return limit_error(errno, "epoll descriptor", err);
+	control->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (control->wake_fd < 0)
+		return limit_error(errno, "event descriptor", err);
+	if (!watch(control, control->listener.fd, &control->listener) ||
+	    !watch(control, control->wake_fd, NULL))
+		return limit_error(errno, "epoll registration", err);
+	return HOTPATCH_OK;
+}
+
+static struct hotpatch_control *
+allocate(const struct hotpatch_control_options *options)
+{
+	struct hotpatch_control *control = calloc(1, sizeof(*control));
+	size_t i;
+
+	if (!control)
+		return NULL;
+	control->listener.fd = -1;
+	control->epoll_fd = -1;
+	control->wake_fd = -1;
+	control->pid = getpid();
+	control->owner = geteuid();
+	control->group = options->group;
+	if (control->group == (gid_t)-1)
+		control->group = getegid();
+	control->threadless = options->threadless;
+	for (i = 0; i < CLIENT_LIMIT; i++) {
+		control->connections[i].fd = -1;
+		control->connections[i].bundle_fd = -1;
+	}
+	return control;
+}
+
+static enum hotpatch_status
+start(const struct hotpatch_control_options *options,
+      struct hotpatch_control *control, struct hotpatch_error *err)
+{
+	char path[HP_SOCKET_PATH_SIZE];
+	enum hotpatch_status status = HOTPATCH_OK;
+
+	if (!options->path)
+		status = hp_socket_default_path(path, err);
+	if (status)
+		return status;
+	status = hp_socket_listen(options->path ? options->path : path,
+				  options->group, !options->path,
+				  &control->listener, err);
+	if (status)
+		return status;
+	status = make_epoll(control, err);
+	if (status)
+		goto out;
+	add_server(control);
+	if (!control->threadless)
+		status = start_thread(control, err);
+	if (status)
+		remove_server(control);
+	else
+		hp_engine_watch(control->wake_fd);
+out:
+	if (status)
+		hp_socket_remove(&control->listener);
+	return status;
+}
+
+static enum hotpatch_status
+read_options(const struct hotpatch_control_options *given,
+	     struct hotpatch_control_options *options,
+	     struct hotpatch_error *err)
+{
+	struct hotpatch_process_info info;
+
+	*options = (struct hotpatch_control_options){
+		.size = sizeof(*options),
+		.group = (gid_t)-1,
+	};
+	if (given && given->size != sizeof(*given))
+		return hp_error(err, HOTPATCH_E_ARGUMENT, 0, "size",
+				"The size of the options is not known.");
+	if (given)
+		*options = *given;
+	hotpatch_process_info(&info);
+	if (info.status)
+		return hp_error(err, info.status, 0, "", "%s.",
+				hotpatch_status_text(info.status));
+	return HOTPATCH_OK;
+}
+
+enum hotpatch_status
+hotpatch_control_start(const struct hotpatch_control_options *given,
+		       struct hotpatch_control **control,
+		       struct hotpatch_error *err)
+{
+	struct hotpatch_control_options options;
+	struct hotpatch_control *made;
+	enum hotpatch_status status;
+
+	if (!control)
+		return hp_error(err, HOTPATCH_E_ARGUMENT, 0, "control",
+				"There is no place for the server.");
+	*control = NULL;
+	status = read_options(given, &options, err);
+	if (status)
+		return status;
+	made = allocate(&options);
+	if (!made)
+		return hp_error(err, HOTPATCH_E_NO_MEMORY, ENOMEM, "",
+				"There is no memory for the control server.");
+	status = start(&options, made, err);
+	if (status) {
+		close_descriptors(made);
+		free(made);
+		return status;
+	}
+	*control = made;
+	return HOTPATCH_OK;
+}
+
+void hotpatch_control_stop(struct hotpatch_control *control)
+{
+	size_t i;
+
+	if (!control)
+		return;
+	if (is_ours(control)) {
+		hp_engine_unwatch(control->wake_fd);
+		if (!control->threadless)
+			stop_thread(control);
+		for (i = 0; i < CLIENT_LIMIT; i++) {
+			if (control->connections[i].fd >= 0)
+				hp_connection_close(&control->connections[i]);
+		}
+		hp_socket_remove(&control->listener);
+	}
+	remove_server(control);
+	close_descriptors(control);
+	free(control);
+}
+
+const char *hotpatch_control_path(const struct hotpatch_control *control)
+{
+	return control->listener.path;
+}
+
+int hotpatch_control_fd(const struct hotpatch_control *control)
+{
+	return control->epoll_fd;
+}
+
+int hotpatch_control_dispatch(struct hotpatch_control *control)
+{
+	if (!is_ours(control))
+		return -1;
+	take_events(control, 0);
+	return serve_clients(control);
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A cell of the ring is found by taking the next sequence number, claimed by
+ * marking it as busy, filled word by word, and published by storing the number
+ * into it. A reader copies a cell and believes the copy if the number is there
+ * before and after. A writer that meets another one in its cell, which is then
+ * all round the ring ahead or behind, gives its event up: it may be a signal
+ * handler on top of that other one, so it cannot wait.
+ */
+#include "event.h"
+
+#include "atomic.h"
+#include "status.h"
+
+#include <hotpatch/section.h>
+#include <stdbool.h>
+
+#include <string.h>
+#include <time.h>
+
+#define CELLS 1024
+#define BUSY UINT64_MAX
+#define WORDS (sizeof(struct hotpatch_event) / sizeof(uint64_t))
+
+_Static_assert(sizeof(struct hotpatch_event) % sizeof(uint64_t) == 0,
+	       "an event is copied in words");
+
+union cell {
+	struct hotpatch_event event;
+	uint64_t words[WORDS];
+};
+
+static union cell ring[CELLS];
+static uint64_t taken; /* sequence numbers given out */
+
+uint64_t hp_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static bool claim(union cell *cell, uint64_t sequence)
+{
+	/* Relaxed: the replacement decides. */
+	uint64_t before = hp_load_relaxed(&cell->words[0]);
+
+	/* Its acquire pairs with the last store of write_cell(). */
+	return before < sequence && hp_replace(&cell->words[0], before, BUSY);
+}
+
+static void write_cell(union cell *cell, const union cell *filled)
+{
+	size_t i;
+
+	if (!claim(cell, filled->words[0]))
+		return;
+	for (i = 1; i < WORDS; i++)
+		/* Release: pairs with read_cell(); the mark comes first. */
+		hp_store_release(&cell->words[i], filled->words[i]);
+	/* Release: pairs with read_cell(); the words come first. */
+	hp_store_release(&cell->words[0], filled->words[0]);
+}
+
+static bool read_cell(const union cell *cell, uint64_t sequence,
+		      struct hotpatch_event *event)
+{
+	union cell copy;
+	size_t i;
+
+	/* Acquire pairs with the last store of write_cell(). */
+	copy.words[0] = hp_load_acquire(&cell->words[0]);
+	for (i = 1; i < WORDS; i++)
+		/* Acquire pairs with the stores of write_cell(): if one is
+		 * newer, the number below is no longer the old one. */
+		copy.words[i] = hp_load_acquire(&cell->words[i]);
+	/* Relaxed: ordered by the acquires above. */
+	if (copy.words[0] != sequence ||
+	    hp_load_relaxed(&cell->words[0]) != sequence)
+		return false;
+	memcpy(event, &copy.event, sizeof(*event));
+	return true;
+}
+
+void hp_event(enum hotpatch_phase phase, enum hotpatch_status status,
+	      const char *patch, const char *object)
+{
+	union cell filled;
+
+	memset(&filled, 0, sizeof(filled));
+	filled.event.time_ns = hp_now_ns();
+	filled.event.phase = phase;
+	/* Relaxed: a figure for people. */
+	filled.event.generation = hp_load_relaxed(&hotpatch_generation);
+	filled.event.status = status;
+	hp_text_copy(filled.event.patch, sizeof(filled.event.patch), patch);
+	hp_text_copy(filled.event.object, sizeof(filled.event.object), object);
+	/* Relaxed: the number orders the events, not memory. */
+	filled.event.sequence = hp_add_relaxed(&taken, 1) + 1;
+	write_cell(&ring[filled.event.sequence % CELLS], &filled);
+}
+
+/* Without stdio, which is not async-signal-safe. */
+void hp_event_thread(enum hotpatch_phase phase, int thread)
+{
+	char digits[24] = "thread ";
+	char reversed[12];
+	size_t count = 0;
+	size_t at = strlen(digits);
+
+	do {
+		reversed[count++] = (char)('0' + thread % 10);
+		thread /= 10;
+	} while (thread > 0);
+	while (count > 0)
+		digits[at++] = reversed[--count];
+	hp_event(phase, HOTPATCH_OK, NULL, digits);
+}
+
+const char *hotpatch_phase_name(enum hotpatch_phase phase)
+{
+	switch (phase) {
+#define NAME(name, text)                                                       \
+	case HOTPATCH_##name:                                                  \
+		return text;
+		HOTPATCH_PHASE_MAP(NAME)
+#undef NAME
+	}
+	return "unknown";
+}
+
+size_t hotpatch_event_read(uint64_t after, struct hotpatch_event *events,
+			   size_t size)
+{
+	/* Relaxed: an event that is not published yet is left for later. */
+	uint64_t last = hp_load_relaxed(&taken);
+	size_t count = 0;
+	uint64_t i;
+
+	if (last > CELLS && after < last - CELLS)
+		after = last - CELLS;
+	for (i = after + 1; i <= last && count < size; i++)
+		if (read_cell(&ring[i % CELLS], i, &events[count]))
+			count++;
+	return count;
+}

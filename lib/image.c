@@ -1,0 +1,517 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Maps a bundle, compares what the loader mapped with what was verified, and
+ * unmaps it. A bundle with constructors is first loaded in a forked child, so
+ * that one that crashes or waits for ever harms nobody.
+ */
+#include "image.h"
+
+#include "engine.h"
+#include "status.h"
+
+#include <dlfcn.h>
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <link.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Which mapped object is looked for, and where it lies. */
+struct mapping {
+	const char *path;
+	bool found;
+	uintptr_t base;
+	const ElfW(Phdr) *segments; /* valid while it is mapped */
+	size_t segment_count;
+	uintptr_t start;
+	uintptr_t stop;
+};
+
+/* How the rehearsal went. */
+struct rehearsal {
+	pid_t child;
+	int fd; /* readable once the child's dlopen() returned */
+	uint64_t deadline_ms;
+	bool returned;
+	bool killed; /* by us, because the time was over */
+	bool reaped;
+	int wait_status; /* if reaped */
+};
+
+/* Initial-exec: it is also read by code that the loader is just running. */
+static __thread unsigned int callbacks
+	__attribute__((tls_model("initial-exec")));
+
+bool hp_image_in_callback(void)
+{
+	return callbacks != 0;
+}
+
+static void *open_object(const char *path)
+{
+	void *handle;
+
+	hp_loader_enter();
+	callbacks++;
+	handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	callbacks--;
+	hp_loader_leave();
+	return handle;
+}
+
+static void close_object(void *handle)
+{
+	hp_loader_enter();
+	callbacks++;
+	dlclose(handle);
+	callbacks--;
+	hp_loader_leave();
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static int left_ms(uint64_t deadline_ms)
+{
+	uint64_t now = now_ms();
+
+	if (now >= deadline_ms)
+		return 0;
+	return deadline_ms - now > INT_MAX ? INT_MAX : (int)(deadline_ms - now);
+}
+
+/* The host's own exit handlers are not for the child to run. */
+static void leave_child(void)
+{
+	_exit(1);
+}
+
+/* A crash must end the child at once, without the host's handlers or a core. */
+static void prepare_child(void)
+{
+	static const int deadly[] = {SIGSEGV, SIGBUS,  SIGILL, SIGFPE,
+				     SIGABRT, SIGTRAP, SIGSYS};
+	const struct rlimit none = {0, 0};
+	size_t i;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	setrlimit(RLIMIT_CORE, &none);
+	for (i = 0; i < sizeof(deadly) / sizeof(deadly[0]); i++)
+		signal(deadly[i], SIG_DFL);
+	atexit(leave_child);
+}
+
+/*
+ * A dlopen() that returns NULL has returned, too: the parent will get the
+ * loader's words itself.
+ */
+__attribute__((noreturn)) static void run_child(const char *path, int fd)
+{
+	prepare_child();
+	open_object(path);
+	if (write(fd, "", 1) != 1)
+		_exit(1);
+	_exit(0);
+}
+
+/* True once the child is gone. The host may reap it before we do. */
+static bool reap(struct rehearsal *rehearsal, int flags)
+{
+	pid_t got;
+
+	do {
+		got = waitpid(rehearsal->child, &rehearsal->wait_status, flags);
+	} while (got < 0 && errno == EINTR);
+	rehearsal->reaped = got == rehearsal->child;
+	return got != 0;
+}
+
+static void await_byte(struct rehearsal *rehearsal)
+{
+	struct pollfd wanted = {.fd = rehearsal->fd, .events = POLLIN};
+	ssize_t got;
+	char byte;
+	int ready;
+
+	do {
+		ready = poll(&wanted, 1, left_ms(rehearsal->deadline_ms));
+	} while (ready < 0 && errno == EINTR);
+	if (ready <= 0)
+		return;
+	do {
+		got = read(rehearsal->fd, &byte, 1);
+	} while (got < 0 && errno == EINTR);
+	rehearsal->returned = got == 1;
+}
+
+/*
+ * A child that closed its end without a word has most likely died; it has
+ * until the deadline to be gone, and then it is killed.
+ */
+static void await_end(struct rehearsal *rehearsal)
+{
+	while (!reap(rehearsal, WNOHANG)) {
+		if (!left_ms(rehearsal->deadline_ms)) {
+			kill(rehearsal->child, SIGKILL);
+			rehearsal->killed = true;
+			reap(rehearsal, 0);
+			return;
+		}
+		poll(NULL, 0, 1);
+	}
+}
+
+static enum hotpatch_status start_child(const char *path,
+					struct rehearsal *rehearsal,
+					struct hotpatch_error *err)
+{
+	int cause;
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		goto failed;
+	rehearsal->child = fork();
+	if (!rehearsal->child) {
+		close(ends[0]);
+		run_child(path, ends[1]);
+	}
+	cause = errno;
+	close(ends[1]);
+	rehearsal->fd = ends[0];
+	if (rehearsal->child > 0)
+		return HOTPATCH_OK;
+	close(ends[0]);
+	errno = cause;
+failed:
+	cause = errno;
+	return hp_error(err,
+			cause == ENOMEM ? HOTPATCH_E_NO_MEMORY :
+					  HOTPATCH_E_CONSTRUCTOR,
+			cause, path,
+			"the constructors of %s could not be tried in a child "
+			"process: %s",
+			path, strerror(cause));
+}
+
+static enum hotpatch_status judge(const struct rehearsal *rehearsal,
+				  const char *name, unsigned int rehearsal_ms,
+				  struct hotpatch_error *err)
+{
+	int status = rehearsal->wait_status;
+
+	if (rehearsal->returned)
+		return HOTPATCH_OK;
+	if (rehearsal->killed)
+		return hp_error(err, HOTPATCH_E_CONSTRUCTOR, 0, name,
+				"the constructors of %s did not return within "
+				"%u ms",
+				name, rehearsal_ms);
+	if (rehearsal->reaped && WIFSIGNALED(status))
+		return hp_error(err, HOTPATCH_E_CONSTRUCTOR, 0, name,
+				"a constructor of %s died of signal %d (%s)",
+				name, WTERMSIG(status),
+				strsignal(WTERMSIG(status)));
+	return hp_error(err, HOTPATCH_E_CONSTRUCTOR, 0, name,
+			"a constructor of %s ended the process", name);
+}
+
+static enum hotpatch_status rehearse(const char *path, const char *name,
+				     unsigned int rehearsal_ms,
+				     struct hotpatch_error *err)
+{
+	struct rehearsal rehearsal = {
+		.deadline_ms = now_ms() + rehearsal_ms,
+	};
+	enum hotpatch_status status;
+
+	status = start_child(path, &rehearsal, err);
+	if (status != HOTPATCH_OK)
+		return status;
+	await_byte(&rehearsal);
+	await_end(&rehearsal);
+	close(rehearsal.fd);
+	return judge(&rehearsal, name, rehearsal_ms, err);
+}
+
+static void measure(struct mapping *mapping)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	const ElfW(Phdr) *segment;
+	uintptr_t start;
+	uintptr_t stop;
+	size_t i;
+
+	mapping->start = UINTPTR_MAX;
+	mapping->stop = 0;
+	for (i = 0; i < mapping->segment_count; i++) {
+		segment = &mapping->segments[i];
+		if (segment->p_type != PT_LOAD)
+			continue;
+		start = mapping->base + segment->p_vaddr;
+		stop = start + segment->p_memsz;
+		start &= ~(page - 1);
+		stop = (stop + page - 1) & ~(page - 1);
+		if (start < mapping->start)
+			mapping->start = start;
+		if (stop > mapping->stop)
+			mapping->stop = stop;
+	}
+}
+
+static int visit_object(struct dl_phdr_info *info, size_t size, void *data)
+{
+	struct mapping *mapping = data;
+
+	(void)size;
+	if (!info->dlpi_name || strcmp(info->dlpi_name, mapping->path) != 0)
+		return 0;
+	mapping->found = true;
+	mapping->base = info->dlpi_addr;
+	mapping->segments = info->dlpi_phdr;
+	mapping->segment_count = info->dlpi_phnum;
+	measure(mapping);
+	return 1;
+}
+
+/* True if the loader knows an object of the mapping's path. */
+static bool find_mapping(struct mapping *mapping)
+{
+	mapping->found = false;
+	hp_loader_enter();
+	dl_iterate_phdr(visit_object, mapping);
+	hp_loader_leave();
+	return mapping->found;
+}
+
+/* True if @size bytes at @place lie in one segment that has all @flags. */
+static bool is_mapped(const struct mapping *mapping, uintptr_t place,
+		      size_t size, ElfW(Word) flags)
+{
+	const ElfW(Phdr) *segment;
+	uintptr_t offset;
+	size_t i;
+
+	for (i = 0; i < mapping->segment_count; i++) {
+		segment = &mapping->segments[i];
+		offset = place - mapping->base - segment->p_vaddr;
+		if (segment->p_type == PT_LOAD &&
+		    (segment->p_flags & flags) == flags &&
+		    offset < segment->p_memsz &&
+		    size <= segment->p_memsz - offset)
+			return true;
+	}
+	return false;
+}
+
+/* True if a text begins at @text and ends before its segment does. */
+static bool is_text(const struct mapping *mapping, const char *text)
+{
+	uintptr_t place = (uintptr_t)text;
+
+	for (;; place++) {
+		if (!is_mapped(mapping, place, 1, PF_R))
+			return false;
+		if (!*(const char *)place)
+			return true;
+	}
+}
+
+static void read_build_id(const struct mapping *mapping,
+			  char build_id[HOTPATCH_BUILD_ID_SIZE])
+{
+	const ElfW(Phdr) *segment;
+	struct hp_note_walk walk;
+	struct hp_note note;
+	uintptr_t place;
+	size_t i;
+
+	build_id[0] = '\0';
+	for (i = 0; i < mapping->segment_count; i++) {
+		segment = &mapping->segments[i];
+		place = mapping->base + segment->p_vaddr;
+		if (segment->p_type != PT_NOTE ||
+		    !is_mapped(mapping, place, segment->p_memsz, PF_R))
+			continue;
+		walk.at = (const unsigned char *)place;
+		walk.left = segment->p_memsz;
+		walk.alignment = segment->p_align;
+		while (hp_note_next(&walk, &note))
+			if (hp_note_is(&note, "GNU", NT_GNU_BUILD_ID))
+				hp_note_build_id(&note, build_id);
+	}
+}
+
+static enum hotpatch_status swapped(const char *path, const char *what,
+				    struct hotpatch_error *err)
+{
+	return hp_error(err, HOTPATCH_E_SWAPPED, 0, path,
+			"%s as it was mapped %s", path, what);
+}
+
+static bool is_record(const struct mapping *mapping,
+		      const struct hotpatch_replacement *record)
+{
+	uintptr_t original = (uintptr_t)record->original;
+
+	return is_text(mapping, record->module) &&
+	       is_text(mapping, record->file) &&
+	       is_text(mapping, record->name) &&
+	       is_mapped(mapping, (uintptr_t)record->function, 1, PF_X) &&
+	       original % sizeof(void *) == 0 &&
+	       is_mapped(mapping, original, sizeof(void *), PF_R | PF_W);
+}
+
+static bool is_bundle(const struct mapping *mapping,
+		      const struct hotpatch_bundle *bundle, size_t count)
+{
+	uintptr_t start;
+	uintptr_t stop;
+
+	if ((uintptr_t)bundle % sizeof(void *) != 0 ||
+	    !is_mapped(mapping, (uintptr_t)bundle, sizeof(*bundle), PF_R) ||
+	    bundle->format != HOTPATCH_NOTE_FORMAT)
+		return false;
+	start = (uintptr_t)bundle->start;
+	stop = (uintptr_t)bundle->stop;
+	if (stop < start || stop - start != count * sizeof(*bundle->start))
+		return false;
+	return !count || (start % sizeof(void *) == 0 &&
+			  is_mapped(mapping, start, stop - start, PF_R));
+}
+
+/*
+ * Link-time optimisation may give notes and records different orders, so both
+ * are sorted before they are compared. @one and @other have room for all.
+ */
+static bool match_records(const struct mapping *mapping,
+			  const struct hotpatch_bundle *bundle,
+			  const struct hp_manifest *manifest,
+			  struct hp_replace *one, struct hp_replace *other)
+{
+	size_t count = manifest->replace_count;
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (!is_record(mapping, &bundle->start[i]))
+			return false;
+		one[i].module = bundle->start[i].module;
+		one[i].file = bundle->start[i].file;
+		one[i].name = bundle->start[i].name;
+		other[i] = manifest->replaces[i];
+	}
+	qsort(one, count, sizeof(*one), hp_replace_compare);
+	qsort(other, count, sizeof(*other), hp_replace_compare);
+	for (i = 0; i < count; i++)
+		if (hp_replace_compare(&one[i], &other[i]) != 0)
+			return false;
+	return true;
+}
+
+static enum hotpatch_status check_records(const struct mapping *mapping,
+					  const struct hotpatch_bundle *bundle,
+					  const struct hp_manifest *manifest,
+					  struct hotpatch_error *err)
+{
+	enum hotpatch_status status = HOTPATCH_OK;
+	struct hp_replace *room;
+
+	if (!is_bundle(mapping, bundle, manifest->replace_count))
+		return swapped(mapping->path, "has not the table of the file",
+			       err);
+	room = calloc(manifest->replace_count * 2 + 1, sizeof(*room));
+	if (!room)
+		return hp_error(err, HOTPATCH_E_NO_MEMORY, ENOMEM,
+				mapping->path, "no memory to compare %s",
+				mapping->path);
+	if (!match_records(mapping, bundle, manifest, room,
+			   room + manifest->replace_count))
+		status = swapped(mapping->path,
+				 "replaces other functions than the file", err);
+	free(room);
+	return status;
+}
+
+static enum hotpatch_status check_image(void *handle,
+					const struct hp_manifest *manifest,
+					struct mapping *mapping,
+					struct hotpatch_bundle **bundle,
+					struct hotpatch_error *err)
+{
+	char build_id[HOTPATCH_BUILD_ID_SIZE];
+
+	if (!find_mapping(mapping))
+		return swapped(mapping->path, "has another name", err);
+	read_build_id(mapping, build_id);
+	if (strcmp(build_id, manifest->build_id) != 0)
+		return swapped(mapping->path, "has another build-id", err);
+	*bundle = dlsym(handle, HOTPATCH_BUNDLE_SYMBOL);
+	return check_records(mapping, *bundle, manifest, err);
+}
+
+enum hotpatch_status hp_image_load(const char *path,
+				   const struct hp_manifest *manifest,
+				   unsigned int rehearsal_ms,
+				   struct hp_image *image,
+				   struct hotpatch_error *err)
+{
+	struct mapping mapping = {.path = path};
+	struct hotpatch_bundle *bundle = NULL;
+	enum hotpatch_status status;
+	void *handle;
+
+	if (strlen(path) >= sizeof(image->path))
+		return hp_error(err, HOTPATCH_E_LOAD, ENAMETOOLONG, path,
+				"%s is too long a path", path);
+	if (manifest->constructors) {
+		status = rehearse(path, manifest->name, rehearsal_ms, err);
+		if (status != HOTPATCH_OK)
+			return status;
+	}
+	handle = open_object(path);
+	if (!handle)
+		return hp_error(err, HOTPATCH_E_LOAD, 0, manifest->name,
+				"%s was not loaded: %s", manifest->name,
+				dlerror());
+	status = check_image(handle, manifest, &mapping, &bundle, err);
+	if (status != HOTPATCH_OK) {
+		close_object(handle);
+		return status;
+	}
+	image->handle = handle;
+	image->start = mapping.start;
+	image->stop = mapping.stop;
+	image->bundle = bundle;
+	strcpy(image->path, path);
+	return HOTPATCH_OK;
+}
+
+enum hotpatch_status hp_image_unload(struct hp_image *image,
+				     struct hotpatch_error *err)
+{
+	struct mapping mapping = {.path = image->path};
+
+	close_object(image->handle);
+	image->handle = NULL;
+	image->bundle = NULL;
+	/* Another object may already lie at the same place. */
+	if (!find_mapping(&mapping) || mapping.start != image->start)
+		return HOTPATCH_OK;
+	return hp_error(err, HOTPATCH_E_RETAINED, 0, image->path,
+			"%s stays mapped: it has a unique symbol, a "
+			"thread-local destructor that is yet to run, or "
+			"somebody else holds a handle of it",
+			image->path);
+}

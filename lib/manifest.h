@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a bundle says of itself: the ELF notes of a file that is in memory,
+ * judged before anything of it is mapped. Owns the bounded walk over foreign
+ * bytes; knows nothing of the process that runs.
+ */
+#ifndef HP_MANIFEST_H
+#define HP_MANIFEST_H
+
+#include "note.h"
+
+#include <hotpatch/bundle.h>
+#include <hotpatch/patch.h>
+#include <hotpatch/status.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Texts point into the file's bytes. */
+struct hp_target {
+	const char *module;
+	const char *build_id; /* hexadecimal, lower case */
+};
+
+struct hp_replace {
+	const char *module; /* "" for the first target */
+	const char *file;   /* "" unless the function is static */
+	const char *name;
+	const char *prototype;
+	uint64_t abi_hash;
+};
+
+struct hp_manifest {
+	const char *name;
+	uint64_t sequence;
+	enum hotpatch_bundle_kind kind;
+	enum hotpatch_consistency consistency;
+	uint32_t flags;
+	char build_id[HOTPATCH_BUILD_ID_SIZE]; /* its own, "" if none */
+	size_t constructors; /* without the one of the start files */
+	struct hp_target *targets;
+	size_t target_count;
+	struct hp_replace *replaces;
+	size_t replace_count;
+	const char **supersedes; /* HOTPATCH_REPLACES */
+	size_t supersede_count;
+	const char **requires;
+	size_t require_count;
+	const char **conflicts;
+	size_t conflict_count;
+};
+
+/*
+ * Reads the manifest of the @size bytes at @bytes, a whole ELF shared object
+ * called @object in errors. The bytes must outlive @manifest. On success the
+ * caller owes hp_manifest_release().
+ *
+ * E_NOT_ELF, E_TRUNCATED, E_MACHINE, E_NOT_BUNDLE, E_NOTE, E_FORMAT,
+ * E_NO_TARGET, E_DUPLICATE, E_NO_MEMORY.
+ */
+enum hotpatch_status hp_manifest_parse(const void *bytes, size_t size,
+				       const char *object,
+				       struct hp_manifest *manifest,
+				       struct hotpatch_error *err);
+void hp_manifest_release(struct hp_manifest *manifest);
+
+/* Orders replacements by name, file and module, for qsort(). */
+int hp_replace_compare(const void *a, const void *b);
+
+#endif

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Facts from program headers. The unwind table is the binary search table of
+ * .eh_frame_hdr (LSB core, "Exception Frames"): it names every function, also in
+ * a stripped module.
+ */
+#include "module.h"
+
+#include "note.h"
+#include "status.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <link.h>
+#include <string.h>
+
+/* The encodings that GNU ld, gold and lld write. */
+#define TABLE_ENCODING 0x3b   /* signed 4 bytes, relative to the header */
+#define COUNT_ENCODING 0x03   /* unsigned 4 bytes */
+#define ADDRESS_ENCODING 0x1b /* signed 4 bytes, relative to itself */
+
+struct search {
+	uintptr_t address;
+	struct hp_module_facts *facts;
+};
+
+struct unwind_header {
+	uint8_t version;
+	uint8_t frame_encoding;
+	uint8_t count_encoding;
+	uint8_t table_encoding;
+	int32_t frame;
+	uint32_t count;
+	struct {
+		int32_t function;
+		int32_t description;
+	} table[];
+};
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+static void read_build_id(const struct dl_phdr_info *info,
+			  const ElfW(Phdr) *segment, char *build_id)
+{
+	struct hp_note_walk walk = {
+		.at = (const unsigned char *)(info->dlpi_addr +
+					      segment->p_vaddr),
+		.left = segment->p_memsz,
+		.alignment = segment->p_align,
+	};
+	struct hp_note note;
+
+	while (hp_note_next(&walk, &note))
+		if (hp_note_is(&note, "GNU", NT_GNU_BUILD_ID))
+			hp_note_build_id(&note, build_id);
+}
+
+static bool contains(const struct dl_phdr_info *info, uintptr_t address)
+{
+	const ElfW(Phdr) *segment = info->dlpi_phdr;
+	int i;
+
+	for (i = 0; i < info->dlpi_phnum; i++, segment++)
+		if (segment->p_type == PT_LOAD &&
+		    address - (info->dlpi_addr + segment->p_vaddr) <
+			    segment->p_memsz)
+			return true;
+	return false;
+}
+
+static void read_segments(const struct dl_phdr_info *info,
+			  struct hp_module_facts *facts)
+{
+	const ElfW(Phdr) *segment = info->dlpi_phdr;
+	uintptr_t start;
+	int i;
+
+	facts->start = UINTPTR_MAX;
+	for (i = 0; i < info->dlpi_phnum; i++, segment++) {
+		start = info->dlpi_addr + segment->p_vaddr;
+		if (segment->p_type == PT_NOTE && !facts->build_id[0])
+			read_build_id(info, segment, facts->build_id);
+		if (segment->p_type == PT_GNU_EH_FRAME)
+			facts->unwind = start;
+		if (segment->p_type != PT_LOAD)
+			continue;
+		if (start < facts->start)
+			facts->start = start;
+		if (start + segment->p_memsz > facts->stop)
+			facts->stop = start + segment->p_memsz;
+	}
+}
+
+static int visit(struct dl_phdr_info *info, size_t size, void *argument)
+{
+	struct search *search = argument;
+
+	(void)size;
+	if (!contains(info, search->address))
+		return 0;
+	memset(search->facts, 0, sizeof(*search->facts));
+	search->facts->program = info->dlpi_name[0] == '\0';
+	hp_text_copy(search->facts->name, sizeof(search->facts->name),
+		     search->facts->program ? program_invocation_short_name :
+					      base_name(info->dlpi_name));
+	read_segments(info, search->facts);
+	return 1;
+}
+
+bool hp_module_find(const void *address, struct hp_module_facts *facts)
+{
+	struct search search = {(uintptr_t)address, facts};
+
+	return dl_iterate_phdr(visit, &search) == 1;
+}
+
+static bool is_readable(const struct unwind_header *header)
+{
+	return header && header->version == 1 &&
+	       header->table_encoding == TABLE_ENCODING &&
+	       header->count_encoding == COUNT_ENCODING && header->count > 0;
+}
+
+/* The entry of the last function that begins at or before @address. */
+static uint32_t entry_for(const struct unwind_header *header, uintptr_t address)
+{
+	uintptr_t base = (uintptr_t)header;
+	uint32_t low = 0;
+	uint32_t high = header->count;
+	uint32_t middle;
+
+	while (high - low > 1) {
+		middle = low + (high - low) / 2;
+		if (base + (uintptr_t)(intptr_t)header->table[middle].function <=
+		    address)
+			low = middle;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static const unsigned char *skip_number(const unsigned char *at)
+{
+	while (*at++ & 0x80)
+		;
+	return at;
+}
+
+/* Bytes of a pointer of that encoding, 0 if it is an unusual one. */
+static size_t pointer_size(unsigned char encoding)
+{
+	switch (encoding & 7) {
+	case 0: /* a whole address */
+	case 4:
+		return 8;
+	case 3:
+		return 4;
+	default:
+		return 0;
+	}
+}
+
+/*
+ * The encoding of a description's addresses, from the common entry that it
+ * names; 0 if that says something unusual. The entry's letters tell, in their
+ * order, which data follow: P a personality routine, L the encoding of what
+ * belongs to it, R the one that is wanted.
+ */
+static unsigned char address_encoding(const unsigned char *common)
+{
+	const char *letter = (const char *)common + 9; /* length, id, version */
+	const unsigned char *at =
+		(const unsigned char *)letter + strlen(letter) + 1;
+
+	if (*letter++ != 'z')
+		return 0;
+	/* Alignments of code and data, return address, size of the data. */
+	at = skip_number(skip_number(skip_number(skip_number(at))));
+	for (; *letter && *letter != 'R'; letter++) {
+		if (*letter == 'P') {
+			if (!pointer_size(*at))
+				return 0;
+			at += 1 + pointer_size(*at);
+		} else if (*letter == 'L') {
+			at++;
+		} else if (*letter != 'S' && *letter != 'B') {
+			return 0;
+		}
+	}
+	return *letter ? *at : 0;
+}
+
+/* Bytes of the function that the description at @address is of, 0 if that
+ * cannot be told. */
+static uint32_t described_size(uintptr_t address)
+{
+	const unsigned char *description = (const unsigned char *)address;
+	uint32_t head[4]; /* length, distance of the common entry, start, size */
+
+	memcpy(head, description, sizeof(head));
+	if (head[0] == UINT32_MAX ||
+	    address_encoding(description + 4 - head[1]) != ADDRESS_ENCODING)
+		return 0;
+	return head[3];
+}
+
+bool hp_module_function(const struct hp_module_facts *facts, uintptr_t address,
+			uintptr_t *start, uintptr_t *stop)
+{
+	const struct unwind_header *header =
+		(const struct unwind_header *)facts->unwind;
+	uint32_t entry;
+	uint32_t size;
+
+	if (!is_readable(header))
+		return false;
+	entry = entry_for(header, address);
+	*start = facts->unwind +
+		 (uintptr_t)(intptr_t)header->table[entry].function;
+	size = described_size(
+		facts->unwind +
+		(uintptr_t)(intptr_t)header->table[entry].description);
+	*stop = *start + size;
+	return *start <= address && address < *stop;
+}

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The record of a patch: its states, how its replacements find their slots,
+ * and what can be read of it.
+ */
+#include "patch.h"
+
+#include "atomic.h"
+#include "engine.h"
+#include "prototype.h"
+#include "status.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BIT(state) (1u << HOTPATCH_##state)
+
+struct hotpatch_patch *hp_patches;
+
+/* Every legal move; all others are refused. */
+static const unsigned int legal_moves[] = {
+	[HOTPATCH_LOADED] = BIT(STAGED) | BIT(FAILED) | BIT(CLOSED) |
+			    BIT(RETAINED),
+	[HOTPATCH_STAGED] = BIT(APPLYING) | BIT(FAILED),
+	[HOTPATCH_APPLYING] = BIT(ACTIVE) | BIT(REVERTING),
+	[HOTPATCH_ACTIVE] = BIT(REVERTING),
+	[HOTPATCH_REVERTING] = BIT(REVERTED) | BIT(APPLYING),
+	[HOTPATCH_REVERTED] = BIT(CLOSED) | BIT(RETAINED),
+	[HOTPATCH_RETAINED] = BIT(CLOSED),
+	[HOTPATCH_FAILED] = BIT(CLOSED) | BIT(RETAINED),
+	[HOTPATCH_CLOSED] = 0,
+};
+
+const char *hotpatch_state_name(enum hotpatch_state state)
+{
+	switch (state) {
+#define NAME(name, text)                                                       \
+	case HOTPATCH_##name:                                                  \
+		return text;
+		HOTPATCH_STATE_MAP(NAME)
+#undef NAME
+	}
+	return "unknown";
+}
+
+bool hp_state_may_move(enum hotpatch_state from, enum hotpatch_state to)
+{
+	return from <= HOTPATCH_FAILED && to <= HOTPATCH_FAILED &&
+	       (legal_moves[from] & (1u << to)) != 0;
+}
+
+bool hp_patch_move(struct hotpatch_patch *patch, enum hotpatch_state to)
+{
+	if (!hp_state_may_move(patch->state, to))
+		return false;
+	patch->state = to;
+	return true;
+}
+
+void hp_patch_explain(struct hotpatch_patch *patch, enum hotpatch_status status,
+		      const char *format, ...)
+{
+	va_list arguments;
+
+	patch->status = status;
+	va_start(arguments, format);
+	vsnprintf(patch->reason, sizeof(patch->reason), format, arguments);
+	va_end(arguments);
+}
+
+void hp_patch_forget_reason(struct hotpatch_patch *patch)
+{
+	if (patch->reversed)
+		return;
+	patch->status = HOTPATCH_OK;
+	patch->reason[0] = '\0';
+}
+
+void hp_patch_enlist(struct hotpatch_patch *patch)
+{
+	struct hotpatch_patch **place = &hp_patches;
+
+	while (*place)
+		place = &(*place)->next;
+	*place = patch;
+}
+
+void hp_patch_destroy(struct hotpatch_patch *patch)
+{
+	hp_manifest_release(&patch->manifest);
+	hp_file_release(&patch->file);
+	free(patch->bindings);
+	free(patch);
+}
+
+bool hp_patch_is_under_way(const struct hotpatch_patch *patch)
+{
+	return patch->state <= HOTPATCH_REVERTING;
+}
+
+/* The build-id that the bundle was made for, by the module's name. */
+static const struct hp_target *target_of(const struct hp_manifest *manifest,
+					 const struct hp_replace *replace)
+{
+	size_t i;
+
+	if (!replace->module[0])
+		return &manifest->targets[0];
+	for (i = 0; i < manifest->target_count; i++)
+		if (strcmp(manifest->targets[i].module, replace->module) == 0)
+			return &manifest->targets[i];
+	return NULL;
+}
+
+static bool is_build(const struct hp_module *module,
+		     const struct hp_target *target)
+{
+	return strcmp(module->facts.build_id, target->build_id) == 0;
+}
+
+static bool is_name_of(const struct hp_module *module,
+		       const struct hp_target *target)
+{
+	return target->module[0] ?
+		       strcmp(module->facts.name, target->module) == 0 :
+		       module->facts.program;
+}
+
+/* The loaded module of that build; else, in @other, one of that name. */
+static const struct hp_module *find_target(const struct hp_target *target,
+					   const struct hp_module **other)
+{
+	const struct hp_module *module;
+
+	*other = NULL;
+	for (module = hp_modules; module; module = module->next) {
+		if (is_build(module, target))
+			return module;
+		if (is_name_of(module, target))
+			*other = module;
+	}
+	return NULL;
+}
+
+static enum hotpatch_status check_slot(const struct hp_module *module,
+				       const struct hp_replace *replace,
+				       struct hotpatch_slot **slot,
+				       struct hotpatch_error *err)
+{
+	enum hotpatch_status status =
+		hp_slot_find(module, replace->file, replace->name, slot);
+
+	if (status != HOTPATCH_OK)
+		return hp_error(err, status, 0, replace->name,
+				"%s: %s%s%s in %s",
+				hotpatch_status_text(status), replace->file,
+				replace->file[0] ? ":" : "", replace->name,
+				module->facts.name);
+	if (!hp_prototype_equal((*slot)->prototype, replace->prototype))
+		return hp_error(err, HOTPATCH_E_PROTOTYPE, 0, replace->name,
+				"%s is %s in %s, but %s in the bundle",
+				replace->name, (*slot)->prototype,
+				module->facts.name, replace->prototype);
+	return HOTPATCH_OK;
+}
+
+static enum hotpatch_status other_build(const struct hp_target *target,
+					const struct hp_module *module,
+					struct hotpatch_error *err)
+{
+	return hp_error(err, HOTPATCH_E_WRONG_TARGET, 0, module->facts.name,
+			"the bundle is for build %s of %s, which is build %s",
+			target->build_id, module->facts.name,
+			module->facts.build_id[0] ? module->facts.build_id :
+						    "without a number");
+}
+
+enum hotpatch_status hp_patch_check_module(const struct hotpatch_patch *patch,
+					   const struct hp_module *module,
+					   struct hotpatch_error *err)
+{
+	const struct hp_target *targets = patch->manifest.targets;
+	size_t i;
+
+	for (i = 0; i < patch->manifest.target_count; i++)
+		if (is_name_of(module, &targets[i]) &&
+		    !is_build(module, &targets[i]))
+			return other_build(&targets[i], module, err);
+	return HOTPATCH_OK;
+}
+
+static enum hotpatch_status check_target(const struct hp_target *target,
+					 bool must_be_loaded,
+					 struct hotpatch_error *err)
+{
+	const struct hp_module *other;
+
+	if (find_target(target, &other))
+		return HOTPATCH_OK;
+	if (other)
+		return other_build(target, other, err);
+	if (must_be_loaded)
+		return hp_error(err, HOTPATCH_E_WRONG_TARGET, 0, target->module,
+				"no module with patchable functions is build "
+				"%s%s%s",
+				target->build_id,
+				target->module[0] ? " of " : "",
+				target->module);
+	return HOTPATCH_OK;
+}
+
+/* Does the manifest fit the modules that are loaded? Under the lock. */
+enum hotpatch_status hp_patch_check_fit(const struct hp_manifest *manifest,
+					struct hotpatch_error *err)
+{
+	enum hotpatch_status status = HOTPATCH_OK;
+	const struct hp_module *module;
+	const struct hp_module *other;
+	const struct hp_target *target;
+	struct hotpatch_slot *slot;
+	size_t i;
+
+	for (i = 0; i < manifest->target_count && !status; i++)
+		status = check_target(&manifest->targets[i], i == 0, err);
+	for (i = 0; i < manifest->replace_count && !status; i++) {
+		target = target_of(manifest, &manifest->replaces[i]);
+		if (!target)
+			return hp_error(err, HOTPATCH_E_NO_TARGET, 0,
+					manifest->replaces[i].name,
+					"%s is replaced in %s, for which the "
+					"bundle names no build",
+					manifest->replaces[i].name,
+					manifest->replaces[i].module);
+		module = find_target(target, &other);
+		if (module)
+			status = check_slot(module, &manifest->replaces[i],
+					    &slot, err);
+	}
+	return status;
+}
+
+/* The record of manifest entry @index; they usually come in one order. */
+struct hotpatch_replacement *hp_patch_record(const struct hotpatch_patch *patch,
+					     size_t index)
+{
+	const struct hp_replace *wanted = &patch->manifest.replaces[index];
+	struct hotpatch_replacement *start = patch->image.bundle->start;
+	size_t count = patch->manifest.replace_count;
+	struct hotpatch_replacement *record;
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		record = &start[(index + i) % count];
+		if (strcmp(record->name, wanted->name) == 0 &&
+		    strcmp(record->file, wanted->file) == 0 &&
+		    strcmp(record->module, wanted->module) == 0)
+			return record;
+	}
+	return NULL;
+}
+
+enum hotpatch_status hp_patch_bind(struct hotpatch_patch *patch,
+				   const struct hp_module *module,
+				   struct hotpatch_error *err)
+{
+	const struct hp_replace *replace;
+	const struct hp_target *target;
+	const struct hp_module *other;
+	enum hotpatch_status status;
+	struct hotpatch_slot *slot;
+	size_t i;
+
+	for (i = 0; i < patch->manifest.replace_count; i++) {
+		replace = &patch->manifest.replaces[i];
+		target = target_of(&patch->manifest, replace);
+		if (!target || patch->bindings[i].slot ||
+		    find_target(target, &other) != module)
+			continue;
+		status = check_slot(module, replace, &slot, err);
+		if (status != HOTPATCH_OK)
+			return status;
+		/* Relaxed: the new body runs after its target was stored
+		 * with release. */
+		hp_store_relaxed(hp_patch_record(patch, i)->original,
+				 slot->original);
+		hp_slot_link(slot, &patch->bindings[i]);
+	}
+	return HOTPATCH_OK;
+}
+
+void hp_patch_unbind(struct hotpatch_patch *patch)
+{
+	size_t i;
+
+	for (i = 0; i < patch->manifest.replace_count; i++)
+		hp_slot_unlink(&patch->bindings[i]);
+}
+
+unsigned int hp_patch_bound(const struct hotpatch_patch *patch)
+{
+	unsigned int bound = 0;
+	size_t i;
+
+	for (i = 0; i < patch->manifest.replace_count; i++)
+		bound += patch->bindings[i].slot != NULL;
+	return bound;
+}
+
+enum hotpatch_status hotpatch_patch_find(const char *name,
+					 struct hotpatch_patch **result)
+{
+	struct hotpatch_patch *found = NULL;
+	struct hotpatch_patch *patch;
+
+	if (!name || !result)
+		return HOTPATCH_E_ARGUMENT;
+	hp_engine_lock();
+	for (patch = hp_patches; patch; patch = patch->next)
+		if (strcmp(patch->manifest.name, name) == 0 &&
+		    (!found || hp_patch_is_under_way(patch) ||
+		     !hp_patch_is_under_way(found)))
+			found = patch;
+	if (found)
+		found->references++;
+	hp_engine_unlock();
+	*result = found;
+	return found ? HOTPATCH_OK : HOTPATCH_E_NO_PATCH;
+}
+
+static void fill_info(const struct hotpatch_patch *patch,
+		      struct hotpatch_patch_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	info->state = patch->state;
+	hp_text_copy(info->name, sizeof(info->name), patch->manifest.name);
+	info->sequence = patch->manifest.sequence;
+	hp_text_copy(info->build_id, sizeof(info->build_id),
+		     patch->manifest.build_id);
+	hp_text_copy(info->path, sizeof(info->path), patch->image.path);
+	info->functions = (unsigned int)patch->manifest.replace_count;
+	info->bound = hp_patch_bound(patch);
+	if (patch->state != HOTPATCH_CLOSED)
+		info->mapped_bytes = patch->image.stop - patch->image.start;
+	info->generation = patch->generation;
+	info->status = patch->status;
+	hp_text_copy(info->reason, sizeof(info->reason), patch->reason);
+	info->open_us = patch->opened_us;
+	info->drain_us = patch->drained_us;
+	info->unmap_us = patch->unmapped_us;
+}
+
+void hotpatch_patch_info(const struct hotpatch_patch *patch,
+			 struct hotpatch_patch_info *info)
+{
+	hp_engine_lock();
+	fill_info(patch, info);
+	hp_engine_unlock();
+}
+
+static bool is_on(const struct hotpatch_patch *patch)
+{
+	return patch->state == HOTPATCH_ACTIVE ||
+	       patch->state == HOTPATCH_APPLYING ||
+	       patch->state == HOTPATCH_REVERTING;
+}
+
+/* The patch on with the smallest order above @after, or NULL. */
+static const struct hotpatch_patch *next_on(uint64_t after)
+{
+	const struct hotpatch_patch *best = NULL;
+	const struct hotpatch_patch *patch;
+
+	for (patch = hp_patches; patch; patch = patch->next)
+		if (is_on(patch) && patch->order > after &&
+		    (!best || patch->order < best->order))
+			best = patch;
+	return best;
+}
+
+size_t hotpatch_patch_list(struct hotpatch_patch_info *infos, size_t size)
+{
+	const struct hotpatch_patch *patch;
+	size_t count = 0;
+
+	hp_engine_lock();
+	for (patch = next_on(0); patch; patch = next_on(patch->order)) {
+		if (count < size)
+			fill_info(patch, &infos[count]);
+		count++;
+	}
+	for (patch = hp_patches; patch; patch = patch->next) {
+		if (is_on(patch))
+			continue;
+		if (count < size)
+			fill_info(patch, &infos[count]);
+		count++;
+	}
+	hp_engine_unlock();
+	return count;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Patches: their record, their states and the one table of legal moves between
+ * them. Guarded by the engine's lock, but for what opening writes before the
+ * patch is listed.
+ */
+#ifndef HP_PATCH_H
+#define HP_PATCH_H
+
+#include "image.h"
+#include "manifest.h"
+#include "slot.h"
+#include "store.h"
+
+#include <hotpatch/patch.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/*
+ * @next:       in the engine's list, in the order of opening
+ * @references: handles, and one of the list's own while it is under way
+ * @on:         whether its replacements count on the old and the new side of
+ *              the open transition; both the same outside of one
+ * @moving:     it takes part in the open transition
+ * @leads:      the open transition is about it; others may move with it
+ * @order:      grows with each apply; the larger wins a slot
+ * @born:       first generation that could see its code, 0 for never
+ * @gone:       no section that began at this generation or later can be in
+ *              its code; 0 while it is visible
+ * @reversed:   its last transition was turned round by a missed deadline
+ * @unloading:  a thread is busy with its proof or its unmapping
+ * @forced:     tasks may be in its code whatever they say
+ * @owner:      process that wrote the private copy
+ * @opened_us, @drained_us, @unmapped_us: durations for people
+ * @began_ns:   start of its last transition
+ * @proof_ns:   when unmapping was first tried, 0 before
+ * @retry_ns:   not before then
+ */
+struct hotpatch_patch {
+	struct hotpatch_patch *next;
+	unsigned int references;
+	enum hotpatch_state state;
+	bool on[2];
+	bool moving;
+	bool leads;
+	bool reversed;
+	bool forced;
+	bool unloading;
+	uint64_t order;
+	uint64_t born;
+	uint64_t gone;
+	struct hp_file file;
+	struct hp_manifest manifest;
+	struct hp_image image;
+	int image_index;
+	pid_t owner;
+	struct hp_binding *bindings; /* one for each of the manifest's */
+	enum hotpatch_status status;
+	char reason[256];
+	uint64_t generation;
+	uint64_t opened_us;
+	uint64_t drained_us;
+	uint64_t unmapped_us;
+	uint64_t began_ns;
+	uint64_t proof_ns;
+	uint64_t retry_ns;
+};
+
+extern struct hotpatch_patch *hp_patches;
+
+bool hp_state_may_move(enum hotpatch_state from, enum hotpatch_state to);
+
+/* Moves it if the table allows; else it stays, and false comes back. */
+bool hp_patch_move(struct hotpatch_patch *patch, enum hotpatch_state to);
+
+/* Why it is where it is, kept for status. */
+__attribute__((format(printf, 3, 4))) void
+hp_patch_explain(struct hotpatch_patch *patch, enum hotpatch_status status,
+		 const char *format, ...);
+
+/* Forgets why, unless it tells how the last transition ended. */
+void hp_patch_forget_reason(struct hotpatch_patch *patch);
+
+/* Loaded, active or on its way. */
+bool hp_patch_is_under_way(const struct hotpatch_patch *patch);
+
+void hp_patch_enlist(struct hotpatch_patch *patch);
+
+/* Does the manifest fit the modules that are loaded? */
+enum hotpatch_status hp_patch_check_fit(const struct hp_manifest *manifest,
+					struct hotpatch_error *err);
+
+/* The loaded record of the manifest's replacement @index, or NULL. */
+struct hotpatch_replacement *hp_patch_record(const struct hotpatch_patch *patch,
+					     size_t index);
+
+/* E_WRONG_TARGET if it names another build of the module that came. */
+enum hotpatch_status hp_patch_check_module(const struct hotpatch_patch *patch,
+					   const struct hp_module *module,
+					   struct hotpatch_error *err);
+
+/* Binds what the module has of the patch's functions. */
+enum hotpatch_status hp_patch_bind(struct hotpatch_patch *patch,
+				   const struct hp_module *module,
+				   struct hotpatch_error *err);
+void hp_patch_unbind(struct hotpatch_patch *patch);
+
+/* Called without the lock: frees what a patch that left the list owns. */
+void hp_patch_destroy(struct hotpatch_patch *patch);
+
+unsigned int hp_patch_bound(const struct hotpatch_patch *patch);
+
+#endif

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What happens when tasks do not come: those whose threads are gone are given
+ * up; at the deadline sleepers may be adopted, and then the policy strikes.
+ */
+#include "stall.h"
+
+#include "blocker.h"
+#include "event.h"
+#include "patch.h"
+#include "stack.h"
+#include "status.h"
+#include "task.h"
+#include "transition.h"
+
+#include <stdlib.h>
+
+/* The code that a task which has not moved may be in, for one slot. */
+static bool old_code(const struct hotpatch_slot *slot,
+		     struct hp_stack_range *range)
+{
+	const struct hp_binding *binding = hp_slot_winner(slot, HP_OLD_SIDE);
+	uintptr_t original = (uintptr_t)slot->original;
+	const struct hp_module *module;
+
+	if (binding) {
+		range->start = binding->patch->image.start;
+		range->stop = binding->patch->image.stop;
+		return true;
+	}
+	for (module = hp_modules; module; module = module->next)
+		if (original - module->facts.start <
+		    module->facts.stop - module->facts.start)
+			return hp_module_function(&module->facts, original,
+						  &range->start, &range->stop);
+	return false;
+}
+
+/* One range for each changed slot; NULL if one cannot be told. */
+static struct hp_stack_range *old_ranges(size_t *count)
+{
+	struct hotpatch_slot **slots = hp_transition_slots(count);
+	struct hp_stack_range *ranges = malloc((*count + 1) * sizeof(*ranges));
+	size_t i;
+
+	for (i = 0; ranges && i < *count; i++) {
+		if (!old_code(slots[i], &ranges[i])) {
+			free(ranges);
+			return NULL;
+		}
+	}
+	return ranges;
+}
+
+static void adopt_if_clear(struct hp_stack_reader *reader, size_t index,
+			   const struct hp_task_sight *sight,
+			   const struct hp_stack_range *ranges, size_t count)
+{
+	struct hp_stack_look look;
+
+	if (hp_stack_inspect(reader, sight->thread, ranges, count, &look) ==
+		    HP_STACK_CLEAR &&
+	    hp_task_adopt_for(index, sight->seen, hotpatch_generation))
+		hp_event_thread(HOTPATCH_PHASE_ADOPTED, sight->thread);
+}
+
+/* Moves threads that sleep with none of the old code on their stack. */
+static void adopt_sleepers(void)
+{
+	size_t range_count;
+	struct hp_stack_range *ranges = old_ranges(&range_count);
+	struct hp_stack_reader *reader = ranges ? hp_stack_open() : NULL;
+	struct hp_task_range views[HP_TRANSITION_RANGES];
+	size_t count = hp_transition_ranges(views);
+	struct hp_task_sight sight;
+	size_t i;
+
+	for (i = 0; reader && hp_task_look(i, &sight); i++)
+		if (sight.kind == HP_TASK_THREAD &&
+		    hp_task_ranges_have(views, count, sight.seen))
+			adopt_if_clear(reader, i, &sight, ranges, range_count);
+	hp_stack_close(reader);
+	free(ranges);
+}
+
+static void explain_stall(const char *who, const char *outcome)
+{
+	struct hotpatch_patch *patch;
+
+	for (patch = hp_patches; patch; patch = patch->next)
+		if (patch->moving)
+			hp_patch_explain(patch, HOTPATCH_E_STALLED,
+					 "%s was still in the old code at the "
+					 "deadline; %s",
+					 who, outcome);
+}
+
+static void mark_reversed(void)
+{
+	struct hotpatch_patch *patch;
+
+	for (patch = hp_patches; patch; patch = patch->next)
+		if (patch->moving)
+			patch->reversed = true;
+}
+
+void hp_stall_strike(enum hotpatch_policy policy, bool adopt)
+{
+	struct hp_task_range ranges[HP_TRANSITION_RANGES];
+	size_t count;
+	char who[64];
+
+	count = hp_transition_ranges(ranges);
+	hp_blocker_name(ranges, count, who, sizeof(who));
+	hp_transition_announce(HOTPATCH_PHASE_STALLED, HOTPATCH_E_STALLED, who);
+	if (adopt) {
+		adopt_sleepers();
+		if (hp_transition_settle_if_drained())
+			return;
+	}
+	switch (policy) {
+	case HOTPATCH_WAIT:
+		break;
+	case HOTPATCH_REVERSE:
+		explain_stall(who, "the transition was reversed");
+		mark_reversed();
+		hp_transition_turn();
+		hp_transition_settle_if_drained();
+		break;
+	case HOTPATCH_FORCE:
+		explain_stall(who, "the transition was forced");
+		hp_transition_announce(HOTPATCH_PHASE_FORCED,
+				       HOTPATCH_E_STALLED, who);
+		hp_transition_force();
+		break;
+	}
+}
+
+void hp_stall_reclaim_dead(void)
+{
+	struct hp_task_range ranges[HP_TRANSITION_RANGES];
+	size_t count = hp_transition_ranges(ranges);
+	struct hp_task_sight sight;
+	size_t i;
+
+	for (i = 0; hp_task_look(i, &sight); i++)
+		if (sight.kind == HP_TASK_THREAD &&
+		    hp_task_ranges_have(ranges, count, sight.seen) &&
+		    !hp_stack_thread_lives(sight.thread))
+			hp_task_reclaim(i, sight.thread);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Names and texts of the status codes, and how errors are filled.
+ */
+#include "status.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void mark_cut(char *place, size_t size)
+{
+	if (size > 3)
+		memcpy(place + size - 4, "...", 4);
+}
+
+void hp_text_copy(char *place, size_t size, const char *text)
+{
+	size_t length = text ? strlen(text) : 0;
+
+	if (size == 0)
+		return;
+	if (length < size) {
+		memcpy(place, text ? text : "", length + 1);
+		return;
+	}
+	memcpy(place, text, size - 1);
+	place[size - 1] = '\0';
+	mark_cut(place, size);
+}
+
+enum hotpatch_status hp_error(struct hotpatch_error *err,
+			      enum hotpatch_status status, int os_error,
+			      const char *object, const char *format, ...)
+{
+	va_list arguments;
+	int length;
+
+	if (!err)
+		return status;
+	err->status = status;
+	err->os_error = os_error;
+	hp_text_copy(err->object, sizeof(err->object), object);
+	va_start(arguments, format);
+	length = vsnprintf(err->sentence, sizeof(err->sentence), format,
+			   arguments);
+	va_end(arguments);
+	if (length >= (int)sizeof(err->sentence))
+		mark_cut(err->sentence, sizeof(err->sentence));
+	return status;
+}
+
+const char *hotpatch_status_name(enum hotpatch_status status)
+{
+	switch (status) {
+#define NAME(name, value, text)                                                \
+	case HOTPATCH_##name:                                                  \
+		return #name;
+		HOTPATCH_STATUS_MAP(NAME)
+#undef NAME
+	}
+	return "E_UNKNOWN";
+}
+
+const char *hotpatch_status_text(enum hotpatch_status status)
+{
+	switch (status) {
+#define TEXT(name, value, text)                                                \
+	case HOTPATCH_##name:                                                  \
+		return text;
+		HOTPATCH_STATUS_MAP(TEXT)
+#undef TEXT
+	}
+	return "an unknown status";
+}

@@ -1,0 +1,633 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Records are taken and given back without locks, because the first enter of
+ * a thread may happen in a signal handler. Chunk k of the arena has 64 << k
+ * records; chunks are added and never removed, so a scan needs no protection.
+ *
+ * The states of a task's depth, for a signal handler that interrupts it:
+ *
+ *   0                at rest: the handler's enter is the outermost, it
+ *                    publishes and its leave clears
+ *   ENTERING         seen may be unpublished or not yet confirmed: the
+ *                    handler publishes again, and its leave does not clear;
+ *                    the interrupted enter confirms once more
+ *   count of enters  seen is confirmed: the handler only counts
+ */
+#include "task.h"
+
+#include "atomic.h"
+#include "event.h"
+#include "transition.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define FIRST_CHUNK 64
+#define CHUNKS 20
+
+_Static_assert(sizeof(struct hp_task) == 64, "a record is one cache line");
+
+struct detail {
+	char name[16];
+	uintptr_t stack_stop;
+};
+
+struct image_range {
+	uintptr_t start;
+	uintptr_t stop;
+};
+
+/* Every thread's task before its first enter. Its depth sends enter to the
+ * slow path; its seen is no generation. Nobody relies on its contents after a
+ * stray leave. */
+static struct hp_task unregistered = {
+	.head = {.seen = UINT64_MAX, .depth = HP_DEPTH_FENCED},
+};
+
+__thread struct hotpatch_task *hotpatch_self
+	__attribute__((tls_model("initial-exec"))) = &unregistered.head;
+
+/* The thread's own record, also while it runs a fiber. */
+static __thread struct hp_task *native
+	__attribute__((tls_model("initial-exec")));
+
+uint64_t hotpatch_generation = 1;
+
+static struct hp_task first_chunk[FIRST_CHUNK] __attribute__((aligned(64)));
+static struct detail first_details[FIRST_CHUNK];
+static struct hp_task *chunks[CHUNKS] = {first_chunk};
+static struct detail *details[CHUNKS] = {first_details};
+static size_t used; /* records that were ever taken */
+static struct image_range images[HP_IMAGE_LIMIT];
+static size_t images_used;
+static pthread_key_t key;
+static bool started;
+static bool use_fence;
+
+static struct hp_task *own(struct hotpatch_task *task)
+{
+	return (struct hp_task *)task;
+}
+
+static unsigned int chunk_of(size_t index)
+{
+	return 63u - (unsigned int)__builtin_clzll(index / FIRST_CHUNK + 1);
+}
+
+static size_t offset_in(size_t index, unsigned int chunk)
+{
+	return index - FIRST_CHUNK * (((size_t)1 << chunk) - 1);
+}
+
+static struct hp_task *record_at(size_t index)
+{
+	unsigned int chunk = chunk_of(index);
+
+	/* Acquire pairs with hp_replace() in chunk_make(). */
+	return hp_load_acquire(&chunks[chunk]) + offset_in(index, chunk);
+}
+
+static struct detail *detail_at(size_t index)
+{
+	unsigned int chunk = chunk_of(index);
+
+	return hp_load_acquire(&details[chunk]) + offset_in(index, chunk);
+}
+
+static void *map_zeroed(size_t size)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+/* Each pointer is replaced once; the acquire of record_at() and detail_at()
+ * pairs with that. Who comes second throws its memory away. */
+static bool chunk_make(unsigned int chunk)
+{
+	size_t records = (size_t)FIRST_CHUNK << chunk;
+	void *made;
+
+	if (!hp_load_acquire(&details[chunk])) {
+		made = map_zeroed(records * sizeof(struct detail));
+		if (!made)
+			return false;
+		if (!hp_replace(&details[chunk], NULL, made))
+			munmap(made, records * sizeof(struct detail));
+	}
+	if (!hp_load_acquire(&chunks[chunk])) {
+		made = map_zeroed(records * sizeof(struct hp_task));
+		if (!made)
+			return false;
+		if (!hp_replace(&chunks[chunk], NULL, made))
+			munmap(made, records * sizeof(struct hp_task));
+	}
+	return true;
+}
+
+/* Pairs with the release in give_back(). */
+static bool claim(size_t index)
+{
+	return hp_replace(&record_at(index)->kind, HP_TASK_FREE,
+			  HP_TASK_CLAIMED);
+}
+
+/* Returns a claimed record and its index, or NULL. */
+static struct hp_task *take(size_t *index)
+{
+	for (;;) {
+		/* Acquire pairs with the replacement of @used below: the
+		 * chunk of a counted record exists. */
+		size_t count = hp_load_acquire(&used);
+		unsigned int chunk = chunk_of(count);
+
+		for (*index = 0; *index < count; (*index)++)
+			if (claim(*index))
+				return record_at(*index);
+		if (chunk >= CHUNKS || !chunk_make(chunk))
+			return NULL;
+		hp_replace(&used, count, count + 1);
+	}
+}
+
+static void give_back(struct hp_task *task)
+{
+	task->head.depth = 0;
+	hp_store_relaxed(&task->held, 0);   /* ordered by the kind below */
+	hp_store_relaxed(&task->thread, 0); /* likewise */
+	/* Release: pairs with the scan's acquire; what the section did is done
+	 * before the record counts as at rest. */
+	hp_store_release(&task->head.seen, 0);
+	/* Release: pairs with claim(); the next owner finds a clean record. */
+	hp_store_release(&task->kind, HP_TASK_FREE);
+}
+
+static void clean(struct hp_task *task, int thread)
+{
+	task->head.depth = use_fence ? HP_DEPTH_FENCED : 0;
+	/* Relaxed: all of it is published with the kind. */
+	hp_store_relaxed(&task->head.frame, NULL);
+	hp_store_relaxed(&task->head.where, NULL);
+	hp_store_relaxed(&task->held, 0);
+	hp_store_relaxed(&task->thread, thread);
+}
+
+/* The key's destructor: the thread ends, perhaps inside a section. */
+static void thread_ends(void *value)
+{
+	struct hp_task *task = value;
+
+	hotpatch_self = &unregistered.head;
+	native = NULL;
+	give_back(task);
+	hp_transition_task_moved();
+}
+
+/* The thread stays one that is in no section, whatever it says. */
+static struct hp_task *refuse_thread(struct hp_task *task)
+{
+	if (task)
+		give_back(task);
+	hp_event(HOTPATCH_PHASE_REFUSED, HOTPATCH_E_NO_MEMORY, NULL,
+		 "the record of a thread");
+	return NULL;
+}
+
+/*
+ * Makes the calling thread's record. A signal handler that comes before the
+ * replacement makes it instead, and one that comes after it finds it.
+ * Async-signal-safe as far as pthread_setspecific() is, which glibc's is for
+ * the first 32 keys.
+ */
+static struct hp_task *register_thread(void)
+{
+	struct hp_task *task;
+	size_t index;
+
+	if (native || !started)
+		return native;
+	task = take(&index);
+	if (!task)
+		return refuse_thread(NULL);
+	clean(task, (int)syscall(SYS_gettid));
+	if (!hp_replace(&native, NULL, task)) {
+		give_back(task);
+		return native;
+	}
+	if (pthread_setspecific(key, task) != 0) {
+		native = NULL;
+		return refuse_thread(task);
+	}
+	/* Release: pairs with the scan's acquire of the kind. */
+	hp_store_release(&task->kind, HP_TASK_THREAD);
+	return task;
+}
+
+/*
+ * Announces the newest view and makes sure that it was still the newest once
+ * the announcement was visible. Fenced: the exchange and the second load pair
+ * with the exchange of the generation in hp_view_advance() and the scan's
+ * loads; either the scan sees the announcement or this sees the new number.
+ */
+static void publish_fenced(struct hp_task *self)
+{
+	uint64_t seen;
+
+	do {
+		/* Relaxed: the load below decides. */
+		seen = hp_load_relaxed(&hotpatch_generation);
+		hp_exchange_fenced(&self->head.seen, seen);
+	} while (seen != hp_load_fenced(&hotpatch_generation));
+}
+
+static void publish(struct hp_task *self)
+{
+	uint64_t seen;
+
+	if (use_fence) {
+		publish_fenced(self);
+		return;
+	}
+	do {
+		/* Relaxed, as in hotpatch_enter(): the membarrier after
+		 * hp_view_advance() is the fence between store and load. */
+		seen = hp_load_relaxed(&hotpatch_generation);
+		hp_store_relaxed(&self->head.seen, seen);
+		HOTPATCH_SIGNAL_FENCE();
+		/* Acquire pairs with the exchange in hp_view_advance(). */
+	} while (seen != hp_load_acquire(&hotpatch_generation));
+}
+
+static void enter_outermost(struct hp_task *self, void *frame,
+			    const void *where)
+{
+	self->head.depth |= HOTPATCH_ENTERING;
+	HOTPATCH_SIGNAL_FENCE();
+	publish(self);
+	/* Relaxed: read by hp_task_look() for a task whose section began
+	 * long before; a stale value is that of its last section. */
+	hp_store_relaxed(&self->head.frame, frame);
+	hp_store_relaxed(&self->head.where, where);
+	HOTPATCH_SIGNAL_FENCE();
+	self->head.depth += HOTPATCH_NESTING - HOTPATCH_ENTERING;
+	HOTPATCH_SIGNAL_FENCE();
+}
+
+static bool on_alternate_stack(void)
+{
+	stack_t stack;
+
+	return sigaltstack(NULL, &stack) == 0 && (stack.ss_flags & SS_ONSTACK);
+}
+
+/*
+ * True if the section's frame was left by longjmp(): the stack pointer is
+ * above it. A handler on an alternate stack proves nothing.
+ */
+static bool frame_was_left(const struct hp_task *self, const void *frame)
+{
+	return (uintptr_t)frame > (uintptr_t)self->head.frame &&
+	       !on_alternate_stack();
+}
+
+static void heal(struct hp_task *self)
+{
+	hp_event_thread(HOTPATCH_PHASE_HEALED, self->thread);
+	self->head.depth &= HP_DEPTH_FENCED;
+	hp_store_relaxed(&self->held, 0); /* own section; scans tolerate it */
+}
+
+void hotpatch_enter_slow(void *frame, const void *where)
+{
+	struct hp_task *self = own(hotpatch_self);
+
+	if (self == &unregistered) {
+		self = register_thread();
+		if (!self)
+			return;
+		hotpatch_self = &self->head;
+	}
+	if (self->head.depth & HOTPATCH_ENTERING) {
+		publish(self);
+		self->head.depth += HOTPATCH_NESTING;
+		return;
+	}
+	if ((self->head.depth & HP_DEPTH_COUNT) && frame_was_left(self, frame))
+		heal(self);
+	if (self->head.depth & HP_DEPTH_COUNT)
+		self->head.depth += HOTPATCH_NESTING;
+	else
+		enter_outermost(self, frame, where);
+}
+
+void hotpatch_leave_slow(void)
+{
+	struct hp_task *self = own(hotpatch_self);
+	uint32_t depth = self->head.depth; /* one enter less already */
+
+	if (self == &unregistered) {
+		self->head.depth = HP_DEPTH_FENCED;
+		return;
+	}
+	if ((depth & HP_DEPTH_COUNT) > HP_DEPTH_COUNT - 2 * HOTPATCH_NESTING) {
+		/* There was no enter. */
+		self->head.depth = depth + HOTPATCH_NESTING;
+		return;
+	}
+	if (depth & (HP_DEPTH_COUNT | HOTPATCH_ENTERING))
+		return;
+	hp_store_relaxed(&self->held, 0); /* ordered by the release below */
+	self->head.depth = depth & HP_DEPTH_FENCED;
+	HOTPATCH_SIGNAL_FENCE();
+	/* Release: as in hotpatch_leave(); pairs with the scan's acquire. */
+	hp_store_release(&self->head.seen, 0);
+}
+
+/* The images among @count that @word points into. */
+static uint64_t images_with(uintptr_t word, size_t count)
+{
+	uint64_t held = 0;
+	uintptr_t start;
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		/* Relaxed: an entry that changes now is of code that is not on
+		 * the stack of who looks. */
+		start = hp_load_relaxed(&images[i].start);
+		if (word - start < hp_load_relaxed(&images[i].stop) - start)
+			held |= (uint64_t)1 << (i % 64);
+	}
+	return held;
+}
+
+/*
+ * The images with code on the own stack, from here up to the frame that opened
+ * the section. Sanitizers do not know of readers of whole stacks.
+ */
+__attribute__((no_sanitize("address", "thread"))) static uint64_t
+held_images(const struct hp_task *self)
+{
+	/* Acquire pairs with hp_task_image_add(): counted entries are
+	 * written. */
+	size_t count = hp_load_acquire(&images_used);
+	const uintptr_t *word = __builtin_frame_address(0);
+	const uintptr_t *frame = self->head.frame;
+	uint64_t held = 0;
+
+	while (count && word < frame)
+		held |= images_with(*word++, count);
+	return held;
+}
+
+void hotpatch_safe_point_slow(void *frame)
+{
+	struct hp_task *self = own(hotpatch_self);
+	uint32_t depth = self->head.depth;
+	uint64_t held;
+
+	if (self == &unregistered || !(depth & HP_DEPTH_COUNT) ||
+	    (depth & HOTPATCH_ENTERING))
+		return;
+	if (frame_was_left(self, frame)) {
+		heal(self);
+		self->head.depth += HOTPATCH_NESTING;
+		hp_store_relaxed(&self->head.frame, frame); /* own record */
+	} else if ((depth & HP_DEPTH_COUNT) != HOTPATCH_NESTING) {
+		return;
+	}
+	/* Relaxed: a scan reads it after the acquire of the new seen, which
+	 * publish() stores after it. */
+	held = held_images(self);
+	hp_store_relaxed(&self->held, held);
+	if (held)
+		self->head.depth |= HP_DEPTH_HELD;
+	/* As in enter: a handler does not rely on a view that is announced
+	 * but not confirmed, it confirms one itself. */
+	self->head.depth |= HOTPATCH_ENTERING;
+	HOTPATCH_SIGNAL_FENCE();
+	publish(self);
+	HOTPATCH_SIGNAL_FENCE();
+	self->head.depth &= ~HOTPATCH_ENTERING;
+	hp_transition_task_moved();
+}
+
+bool hp_task_start(bool fenced)
+{
+	use_fence = fenced;
+	started = pthread_key_create(&key, thread_ends) == 0;
+	return started;
+}
+
+bool hp_task_in_section(void)
+{
+	return hotpatch_self != &unregistered.head &&
+	       (hotpatch_self->depth & HP_DEPTH_COUNT);
+}
+
+static bool range_has(const struct hp_task_range *range, uint64_t seen)
+{
+	if (seen < range->first || seen >= range->limit)
+		return false;
+	return range->parity == HP_ANY_PARITY ||
+	       ((seen - range->first) & 1) == range->parity;
+}
+
+bool hp_task_ranges_have(const struct hp_task_range *ranges, size_t count,
+			 uint64_t seen)
+{
+	size_t i;
+
+	for (i = 0; seen && i < count; i++)
+		if (range_has(&ranges[i], seen))
+			return true;
+	return false;
+}
+
+bool hp_task_none_in(const struct hp_task_range *ranges, size_t count)
+{
+	size_t last = hp_load_acquire(&used); /* as in take() */
+	uint64_t seen;
+	size_t i;
+
+	for (i = 0; i < last; i++) {
+		/* Fenced pairs with publish_fenced(), and its acquire with the
+		 * release in leave: what old sections did is done. */
+		seen = hp_load_fenced(&record_at(i)->head.seen);
+		if (hp_task_ranges_have(ranges, count, seen))
+			return false;
+	}
+	return true;
+}
+
+uint64_t hp_task_oldest(void)
+{
+	size_t last = hp_load_acquire(&used); /* as in take() */
+	uint64_t oldest = UINT64_MAX;
+	uint64_t seen;
+	size_t i;
+
+	for (i = 0; i < last; i++) {
+		seen = hp_load_fenced(&record_at(i)->head.seen); /* as above */
+		if (seen && seen < oldest)
+			oldest = seen;
+	}
+	return oldest;
+}
+
+void hp_view_advance(void)
+{
+	/* Fenced pairs with publish_fenced(); its release pairs with the
+	 * acquire of every enter: who sees the number sees the targets that
+	 * were stored before it. Only the engine's lock holder writes. */
+	hp_exchange_fenced(&hotpatch_generation, hotpatch_generation + 1);
+}
+
+bool hp_task_look(size_t index, struct hp_task_sight *sight)
+{
+	struct hp_task *task;
+	struct detail *detail;
+
+	if (index >= hp_load_acquire(&used)) /* as in take() */
+		return false;
+	task = record_at(index);
+	detail = detail_at(index);
+	/* Acquire pairs with register_thread() and hotpatch_task_create(). */
+	sight->kind = (enum hp_task_kind)hp_load_acquire(&task->kind);
+	sight->seen = hp_load_acquire(&task->head.seen); /* as in the scan */
+	/* Relaxed: each is one word, valid on its own, and the caller holds
+	 * the view that it asks about still. */
+	sight->thread = hp_load_relaxed(&task->thread);
+	sight->held = hp_load_relaxed(&task->held);
+	sight->frame = (uintptr_t)hp_load_relaxed(&task->head.frame);
+	sight->where = (uintptr_t)hp_load_relaxed(&task->head.where);
+	sight->stack_stop = hp_load_relaxed(&detail->stack_stop);
+	memcpy(sight->name, detail->name, sizeof(sight->name));
+	return true;
+}
+
+bool hp_task_adopt_for(size_t index, uint64_t from, uint64_t to)
+{
+	return hp_replace(&record_at(index)->head.seen, from, to);
+}
+
+void hp_task_reclaim(size_t index, int thread)
+{
+	struct hp_task *task = record_at(index);
+
+	if (!hp_replace(&task->kind, HP_TASK_THREAD, HP_TASK_CLAIMED))
+		return;
+	/* Relaxed: the replacement above made the record ours. */
+	if (hp_load_relaxed(&task->thread) == thread) {
+		hp_event_thread(HOTPATCH_PHASE_RECLAIMED, thread);
+		give_back(task);
+		return;
+	}
+	hp_store_release(&task->kind, HP_TASK_THREAD); /* as it was */
+}
+
+void hp_task_fork_child(void)
+{
+	int self = (int)syscall(SYS_gettid);
+	struct hp_task *task;
+	size_t i;
+
+	for (i = 0; i < used; i++) {
+		task = record_at(i);
+		if (task == native) {
+			task->thread = self;
+			continue;
+		}
+		if (&task->head == hotpatch_self)
+			task->thread = self;
+		else if (task->kind != HP_TASK_FIBER || task->thread != 0)
+			give_back(task);
+	}
+}
+
+size_t hp_task_count(void)
+{
+	size_t last = hp_load_acquire(&used); /* as in take() */
+	size_t count = 0;
+	size_t i;
+
+	for (i = 0; i < last; i++)
+		/* Relaxed: a figure for people. */
+		count += hp_load_relaxed(&record_at(i)->kind) >= HP_TASK_THREAD;
+	return count;
+}
+
+int hp_task_image_add(uintptr_t start, uintptr_t stop)
+{
+	size_t i = 0;
+
+	while (i < images_used && images[i].start)
+		i++;
+	if (i == HP_IMAGE_LIMIT)
+		return -1;
+	/* Relaxed: a task that can have this image on its stack got there
+	 * through a target that is stored later, with release. */
+	hp_store_relaxed(&images[i].start, start);
+	hp_store_relaxed(&images[i].stop, stop);
+	if (i == images_used)
+		/* Release: pairs with images_on_stack(). */
+		hp_store_release(&images_used, i + 1);
+	return (int)i;
+}
+
+void hp_task_image_remove(int index)
+{
+	/* Relaxed: nobody is in that image any more. */
+	hp_store_relaxed(&images[index].stop, 0);
+	hp_store_relaxed(&images[index].start, 0);
+	while (images_used && !images[images_used - 1].start)
+		hp_store_relaxed(&images_used, images_used - 1);
+}
+
+struct hotpatch_task *
+hotpatch_task_create(const struct hotpatch_task_options *options)
+{
+	struct hp_task *task;
+	struct detail *detail;
+	size_t index;
+
+	task = started ? take(&index) : NULL;
+	if (!task)
+		return NULL;
+	clean(task, 0);
+	detail = detail_at(index);
+	memset(detail, 0, sizeof(*detail));
+	if (options && options->name)
+		strncpy(detail->name, options->name, sizeof(detail->name) - 1);
+	if (options && options->stack)
+		detail->stack_stop =
+			(uintptr_t)options->stack + options->stack_size;
+	/* Release: pairs with hp_task_look(). */
+	hp_store_release(&task->kind, HP_TASK_FIBER);
+	return &task->head;
+}
+
+void hotpatch_task_switch(struct hotpatch_task *task)
+{
+	if (!native && !register_thread())
+		return;
+	/* Relaxed: for reports only; the view goes with the record. */
+	if (hotpatch_self != &native->head &&
+	    hotpatch_self != &unregistered.head)
+		hp_store_relaxed(&own(hotpatch_self)->thread, 0);
+	if (task)
+		hp_store_relaxed(&own(task)->thread, native->thread);
+	hotpatch_self = task ? task : &native->head;
+}
+
+void hotpatch_task_destroy(struct hotpatch_task *task)
+{
+	if (!task)
+		return;
+	give_back(own(task));
+	hp_transition_task_moved();
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Looking at a bundle as a file: the command inspect, and what apply --dry-run
+ * compares with a process. Nothing of the file is mapped for execution.
+ */
+#include "tool.h"
+
+#include "../manifest.h"
+#include "../status.h"
+#include "../store.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *kind_text(const struct hp_manifest *manifest)
+{
+	return manifest->kind == HOTPATCH_KIND_RESTART ? "restart" : "patch";
+}
+
+static const char *consistency_text(const struct hp_manifest *manifest)
+{
+	return manifest->consistency == HOTPATCH_IMMEDIATE ? "immediate" :
+							     "per-task";
+}
+
+static json_t *report_texts(const char *const *texts, size_t count)
+{
+	json_t *list = json_array();
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		json_array_append_new(list, hp_wire_text(texts[i]));
+	return list;
+}
+
+static json_t *report_targets(const struct hp_manifest *manifest)
+{
+	json_t *list = json_array();
+	size_t i;
+
+	for (i = 0; i < manifest->target_count; i++)
+		json_array_append_new(
+			list,
+			json_pack("{s:o, s:o}", "module",
+				  hp_wire_text(manifest->targets[i].module),
+				  "build_id",
+				  hp_wire_text(manifest->targets[i].build_id)));
+	return list;
+}
+
+static json_t *report_functions(const struct hp_manifest *manifest)
+{
+	const struct hp_replace *replace = manifest->replaces;
+	const struct hp_replace *end = replace + manifest->replace_count;
+	json_t *list = json_array();
+
+	for (; replace < end; replace++)
+		json_array_append_new(
+			list,
+			json_pack("{s:o, s:o, s:o, s:o}", "name",
+				  hp_wire_text(replace->name), "file",
+				  hp_wire_text(replace->file), "module",
+				  hp_wire_text(replace->module), "prototype",
+				  hp_wire_text(replace->prototype)));
+	return list;
+}
+
+static json_t *report_manifest(const struct hp_manifest *manifest)
+{
+	return json_pack(
+		"{s:o, s:I, s:s, s:s, s:s, s:I, s:b, s:o, s:o, s:o, s:o, s:o}",
+		"name", hp_wire_text(manifest->name), "sequence",
+		(json_int_t)manifest->sequence, "kind", kind_text(manifest),
+		"consistency", consistency_text(manifest), "build_id",
+		manifest->build_id, "constructors",
+		(json_int_t)manifest->constructors, "wants_constructors",
+		!!(manifest->flags & HOTPATCH_FLAG_CONSTRUCTORS), "targets",
+		report_targets(manifest), "functions",
+		report_functions(manifest), "replaces",
+		report_texts(manifest->supersedes, manifest->supersede_count),
+		"requires",
+		report_texts(manifest->requires, manifest->require_count),
+		"conflicts",
+		report_texts(manifest->conflicts, manifest->conflict_count));
+}
+
+static void print_names(const char *title, const char *const *names,
+			size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		hp_print("%s%s%s", i ? ", " : title, names[i],
+			 i + 1 == count ? "\n" : "");
+}
+
+static void print_head(const struct hp_manifest *manifest)
+{
+	size_t i;
+
+	hp_print("%s, sequence %llu, %s, %s\n", manifest->name,
+		 (unsigned long long)manifest->sequence, kind_text(manifest),
+		 consistency_text(manifest));
+	hp_print("build %s\n", manifest->build_id);
+	for (i = 0; i < manifest->target_count; i++)
+		hp_print("for %s, build %s\n",
+			 *manifest->targets[i].module ?
+				 manifest->targets[i].module :
+				 "the program",
+			 manifest->targets[i].build_id);
+	if (manifest->constructors)
+		hp_print("runs %zu constructors when it is loaded\n",
+			 manifest->constructors);
+	print_names("replaces the patches ", manifest->supersedes,
+		    manifest->supersede_count);
+	print_names("requires the patches ", manifest->requires,
+		    manifest->require_count);
+	print_names("conflicts with the patches ", manifest->conflicts,
+		    manifest->conflict_count);
+}
+
+static void print_manifest(const struct hp_manifest *manifest)
+{
+	const struct hp_replace *replace = manifest->replaces;
+	const struct hp_replace *end = replace + manifest->replace_count;
+	struct hp_table table = {.columns = 4};
+
+	print_head(manifest);
+	hp_print("\n");
+	hp_table_add(&table, "FUNCTION");
+	hp_table_add(&table, "FILE");
+	hp_table_add(&table, "MODULE");
+	hp_table_add(&table, "PROTOTYPE");
+	for (; replace < end; replace++) {
+		hp_table_add(&table, "%s", replace->name);
+		hp_table_add(&table, "%s", replace->file);
+		hp_table_add(&table, "%s", replace->module);
+		hp_table_add(&table, "%s", replace->prototype);
+	}
+	hp_table_print(&table);
+	hp_table_release(&table);
+}
+
+/* On success the caller owes the release of both. */
+static enum hotpatch_status read_bundle(const char *path, struct hp_file *file,
+					struct hp_manifest *manifest,
+					struct hotpatch_error *err)
+{
+	enum hotpatch_status status = hp_file_read(path, file, err);
+
+	if (status)
+		return status;
+	status =
+		hp_manifest_parse(file->bytes, file->size, path, manifest, err);
+	if (status)
+		hp_file_release(file);
+	return status;
+}
+
+enum hotpatch_status hp_command_inspect(const struct hp_options *options,
+					struct hotpatch_error *err)
+{
+	struct hp_file file;
+	struct hp_manifest manifest;
+	enum hotpatch_status status;
+
+	status = read_bundle(options->operand, &file, &manifest, err);
+	if (status)
+		return status;
+	if (options->json)
+		hp_print_json(json_pack("{s:o}", "bundle",
+					report_manifest(&manifest)));
+	else
+		print_manifest(&manifest);
+	hp_manifest_release(&manifest);
+	hp_file_release(&file);
+	return HOTPATCH_OK;
+}
+
+/* Only what the process said of itself can be compared: its own build. */
+static enum hotpatch_status judge(const struct hp_manifest *manifest,
+				  const struct hp_options *options,
+				  const json_t *greeting,
+				  struct hotpatch_error *err)
+{
+	const struct hp_target *target = manifest->targets;
+	const char *build_id = hp_json_text(greeting, "build_id");
+
+	if (manifest->kind == HOTPATCH_KIND_RESTART)
+		return hp_error(err, HOTPATCH_E_RESTART, 0, manifest->name,
+				"The fix %s needs a restart of the process.",
+				manifest->name);
+	if (manifest->constructors && !options->allow_constructors)
+		return hp_error(err, HOTPATCH_E_CONSTRUCTOR, 0, manifest->name,
+				"%s has constructors; --allow-constructors "
+				"lets them run.",
+				manifest->name);
+	if (!manifest->target_count || *target->module || !*build_id ||
+	    !strcmp(target->build_id, build_id))
+		return HOTPATCH_OK;
+	return hp_error(err, HOTPATCH_E_WRONG_TARGET, 0, manifest->name,
+			"%s is for build %s, the process has %s.",
+			manifest->name, target->build_id, build_id);
+}
+
+enum hotpatch_status hp_check_bundle(struct hp_session *session,
+				     const struct hp_options *options,
+				     struct hotpatch_error *err)
+{
+	struct hp_file file;
+	struct hp_manifest manifest;
+	enum hotpatch_status status;
+
+	status = read_bundle(options->operand, &file, &manifest, err);
+	if (status)
+		return status;
+	status = judge(&manifest, options, session->greeting, err);
+	if (!status && options->json)
+		hp_print_json(json_pack("{s:b, s:o}", "dry_run", 1, "bundle",
+					report_manifest(&manifest)));
+	else if (!status)
+		hp_print("%s fits process %d; nothing was changed\n",
+			 manifest.name,
+			 (int)hp_json_number(session->greeting, "pid"));
+	hp_manifest_release(&manifest);
+	hp_file_release(&file);
+	return status;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The command hotpatch: runs one command and turns its status into output and
+ * an exit code.
+ */
+#include "tool.h"
+
+#include "../status.h"
+
+#include <hotpatch/version.h>
+#include <signal.h>
+#include <stdio.h>
+
+static const char usage[] =
+	"usage: hotpatch [--socket PATH | --pid N] [--json] COMMAND\n"
+	"\n"
+	"  list                 patchable functions and what they run\n"
+	"  status               patches, and who is in the way\n"
+	"  apply FILE           load a bundle and move every task to it\n"
+	"  revert NAME | --all  move every task away, and unmap the code\n"
+	"  wait NAME            wait for a patch to get somewhere\n"
+	"  inspect FILE         what a bundle says of itself\n"
+	"  help, version\n"
+	"\n"
+	"apply, revert:\n"
+	"  --timeout SECONDS    deadline, 10 by default, 0 for none\n"
+	"  --policy POLICY      then: reverse (default), wait or force\n"
+	"  --adopt-sleepers     let sleeping threads count as moved then\n"
+	"  --wait=GOAL          drained, unmapped (revert only) or none\n"
+	"apply:\n"
+	"  --allow-constructors run the bundle's constructors\n"
+	"  --dry-run            only check the file\n"
+	"wait:\n"
+	"  --goal GOAL          drained (default) or unmapped\n"
+	"  --timeout SECONDS    10 by default, 0 for none\n"
+	"\n"
+	"exit: 0 as wished, 1 failed and undone, 2 usage, 3 not eligible,\n"
+	"  4 not authentic, 5 not drained in time, 7 process unreachable,\n"
+	"  8 no process\n";
+
+enum hotpatch_status hp_command_help(const struct hp_options *options,
+				     struct hotpatch_error *err)
+{
+	(void)err;
+	if (options->json)
+		hp_print_json(json_pack("{s:s}", "usage", usage));
+	else
+		fputs(usage, stdout);
+	return HOTPATCH_OK;
+}
+
+enum hotpatch_status hp_command_version(const struct hp_options *options,
+					struct hotpatch_error *err)
+{
+	(void)err;
+	if (options->json)
+		hp_print_json(
+			json_pack("{s:s}", "version", hotpatch_version()));
+	else
+		hp_print("hotpatch %s\n", hotpatch_version());
+	return HOTPATCH_OK;
+}
+
+static enum hotpatch_status flush(struct hotpatch_error *err)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return HOTPATCH_OK;
+	return hp_error(err, HOTPATCH_E_IO, 0, "standard output",
+			"The output could not be written.");
+}
+
+int main(int argc, char **argv)
+{
+	struct hp_options options;
+	struct hotpatch_error err = {0};
+	enum hotpatch_status status;
+	int code;
+
+	signal(SIGPIPE, SIG_IGN);
+	status = hp_options_parse(argc, argv, &options, &err);
+	if (!status)
+		status = options.command->run(&options, &err);
+	if (status)
+		hp_print_error(&err, options.json);
+	if (flush(&err)) {
+		status = HOTPATCH_E_IO;
+		hp_print_error(&err, false);
+	}
+	code = hp_exit_code(status);
+	return code < 0 ? 1 : code;
+}

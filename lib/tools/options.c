@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The command line: which command, with which options. Every option may stand
+ * anywhere; one that the command does not take is refused.
+ */
+#include "tool.h"
+
+#include "../status.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_TIMEOUT_MS 10000
+#define LONGEST_S (24 * 3600)
+
+/* Values of the options, and the letters in hp_command.accepts. */
+enum {
+	SOCKET = 's',
+	PID = 'p',
+	JSON = 'j',
+	HELP = 'h',
+	VERSION = 'V',
+	TIMEOUT = 't',
+	POLICY = 'P',
+	ADOPT = 'a',
+	CONSTRUCTORS = 'c',
+	WAIT = 'w',
+	GOAL = 'g',
+	DRY_RUN = 'n',
+	ALL = 'A',
+};
+
+static const struct option long_options[] = {
+	{"socket", required_argument, NULL, SOCKET},
+	{"pid", required_argument, NULL, PID},
+	{"json", no_argument, NULL, JSON},
+	{"help", no_argument, NULL, HELP},
+	{"version", no_argument, NULL, VERSION},
+	{"timeout", required_argument, NULL, TIMEOUT},
+	{"policy", required_argument, NULL, POLICY},
+	{"adopt-sleepers", no_argument, NULL, ADOPT},
+	{"allow-constructors", no_argument, NULL, CONSTRUCTORS},
+	{"wait", required_argument, NULL, WAIT},
+	{"goal", required_argument, NULL, GOAL},
+	{"dry-run", no_argument, NULL, DRY_RUN},
+	{"all", no_argument, NULL, ALL},
+	{NULL, 0, NULL, 0},
+};
+
+static const struct hp_command commands[] = {
+	{"list", "", NULL, hp_command_list},
+	{"status", "", NULL, hp_command_status},
+	{"apply", "tPacwn", "FILE", hp_command_apply},
+	{"revert", "tPawA", "NAME", hp_command_revert},
+	{"wait", "tg", "NAME", hp_command_wait},
+	{"inspect", "", "FILE", hp_command_inspect},
+	{"help", "", NULL, hp_command_help},
+	{"version", "", NULL, hp_command_version},
+};
+
+static enum hotpatch_status usage_error(struct hotpatch_error *err,
+					const char *object, const char *what)
+{
+	return hp_error(err, HOTPATCH_E_USAGE, 0, object,
+			"%s%s%s; see hotpatch --help.", object,
+			*object ? " " : "", what);
+}
+
+static const struct hp_command *find_command(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	}
+	return NULL;
+}
+
+static const char *option_name(int letter)
+{
+	const struct option *option = long_options;
+
+	while (option->name && option->val != letter)
+		option++;
+	return option->name ? option->name : "";
+}
+
+static enum hotpatch_status read_timeout(const char *text, long *timeout_ms,
+					 struct hotpatch_error *err)
+{
+	char *end;
+	double seconds = strtod(text, &end);
+
+	if (end == text || *end || !(seconds >= 0 && seconds <= LONGEST_S))
+		return usage_error(err, text, "is no number of seconds");
+	*timeout_ms = (long)(seconds * 1000);
+	/* Zero stands for no limit, and must be meant. */
+	if (!*timeout_ms && seconds > 0)
+		*timeout_ms = 1;
+	return HOTPATCH_OK;
+}
+
+static enum hotpatch_status read_pid(const char *text, pid_t *pid,
+				     struct hotpatch_error *err)
+{
+	char *end;
+	long number = strtol(text, &end, 10);
+
+	if (end == text || *end || number < 1 || number > INT_MAX)
+		return usage_error(err, text, "is no process id");
+	*pid = (pid_t)number;
+	return HOTPATCH_OK;
+}
+
+/* @choices end with NULL. */
+static enum hotpatch_status read_choice(const char *text,
+					const char *const *choices,
+					const char **value,
+					struct hotpatch_error *err)
+{
+	for (; *choices; choices++) {
+		if (!strcmp(text, *choices)) {
+			*value = *choices;
+			return HOTPATCH_OK;
+		}
+	}
+	return usage_error(err, text, "is not among the choices");
+}
+
+static enum hotpatch_status read_value(int letter, const char *text,
+				       struct hp_options *options,
+				       struct hotpatch_error *err)
+{
+	static const char *const policies[] = {"reverse", "wait", "force",
+					       NULL};
+	static const char *const goals[] = {"drained", "unmapped", "none",
+					    NULL};
+
+	switch (letter) {
+	case SOCKET:
+		options->socket = text;
+		return HOTPATCH_OK;
+	case PID:
+		return read_pid(text, &options->pid, err);
+	case TIMEOUT:
+		return read_timeout(text, &options->timeout_ms, err);
+	case POLICY:
+		return read_choice(text, policies, &options->policy, err);
+	case WAIT:
+	case GOAL:
+		return read_choice(text, goals, &options->goal, err);
+	default:
+		return usage_error(err, "", "An option is not known");
+	}
+}
+
+static bool set_flag(int letter, struct hp_options *options)
+{
+	switch (letter) {
+	case JSON:
+		return options->json = true;
+	case ADOPT:
+		return options->adopt_sleepers = true;
+	case CONSTRUCTORS:
+		return options->allow_constructors = true;
+	case DRY_RUN:
+		return options->dry_run = true;
+	case ALL:
+		return options->all = true;
+	case HELP:
+		options->command = find_command("help");
+		return true;
+	case VERSION:
+		options->command = find_command("version");
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool is_global(int letter)
+{
+	return letter == SOCKET || letter == PID || letter == JSON ||
+	       letter == HELP || letter == VERSION;
+}
+
+/* @used holds the letters of the options that are not global. */
+static enum hotpatch_status judge_options(const struct hp_options *options,
+					  const char *used,
+					  struct hotpatch_error *err)
+{
+	const struct hp_command *command = options->command;
+	const char *goal = options->goal ? options->goal : "none";
+
+	if (options->socket && options->pid)
+		return usage_error(err, "", "Give --socket or --pid, not both");
+	for (; *used; used++) {
+		if (!strchr(command->accepts, *used))
+			return hp_error(err, HOTPATCH_E_USAGE, 0, command->name,
+					"%s takes no --%s; see hotpatch "
+					"--help.",
+					command->name, option_name(*used));
+	}
+	if (!strcmp(command->name, "apply") && !strcmp(goal, "unmapped"))
+		return usage_error(err, "apply",
+				   "cannot wait for the patch to be unmapped");
+	if (!strcmp(command->name, "wait") && options->goal &&
+	    !strcmp(goal, "none"))
+		return usage_error(err, "wait", "needs a goal");
+	return HOTPATCH_OK;
+}
+
+static enum hotpatch_status read_operands(char **operands,
+					  struct hp_options *options,
+					  struct hotpatch_error *err)
+{
+	const struct hp_command *command = options->command;
+
+	/* --help and --version take the place of any command. */
+	if (command)
+		return HOTPATCH_OK;
+	if (!*operands)
+		return usage_error(err, "", "No command was given");
+	command = find_command(*operands);
+	if (!command)
+		return usage_error(err, *operands, "is no command");
+	options->command = command;
+	operands++;
+	if (command->operand && !options->all)
+		options->operand = *operands ? *operands++ : NULL;
+	if (command->operand && !options->all && !options->operand)
+		return hp_error(err, HOTPATCH_E_USAGE, 0, command->name,
+				"%s needs a %s; see hotpatch --help.",
+				command->name, command->operand);
+	if (*operands)
+		return usage_error(err, *operands, "is one operand too many");
+	return HOTPATCH_OK;
+}
+
+/* Remembers in @used that an option was given which not all commands take. */
+static void note_use(int letter, char *used)
+{
+	size_t length = strlen(used);
+
+	if (is_global(letter) || strchr(used, letter))
+		return;
+	used[length] = (char)letter;
+	used[length + 1] = '\0';
+}
+
+static enum hotpatch_status read_option(int letter, const char *text,
+					struct hp_options *options,
+					struct hotpatch_error *err)
+{
+	if (letter == '?')
+		return usage_error(err, text, "is not understood");
+	if (letter == ':')
+		return usage_error(err, text, "needs a value");
+	if (set_flag(letter, options))
+		return HOTPATCH_OK;
+	return read_value(letter, optarg, options, err);
+}
+
+enum hotpatch_status hp_options_parse(int argc, char **argv,
+				      struct hp_options *options,
+				      struct hotpatch_error *err)
+{
+	char used[sizeof(long_options) / sizeof(*long_options)] = "";
+	enum hotpatch_status first = HOTPATCH_OK;
+	enum hotpatch_status status;
+	int letter;
+
+	*options = (struct hp_options){
+		.timeout_ms = DEFAULT_TIMEOUT_MS,
+		.policy = "reverse",
+	};
+	opterr = 0;
+	/* All are read even after a fault: --json decides how it is told. */
+	while ((letter = getopt_long(argc, argv, ":hV", long_options, NULL)) !=
+	       -1) {
+		status = read_option(letter, argv[optind - 1], options,
+				     first ? NULL : err);
+		first = first ? first : status;
+		if (letter != '?' && letter != ':')
+			note_use(letter, used);
+	}
+	if (!first)
+		first = read_operands(argv + optind, options, err);
+	if (!first)
+		first = judge_options(options, used, err);
+	return first;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the command prints: tables, one JSON object, errors. Names come from
+ * other processes, so no control character of theirs reaches the terminal.
+ */
+#include "tool.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TEXT_LIMIT 4096
+#define GAP 2
+
+static void make_harmless(char *text)
+{
+	for (; *text; text++) {
+		if (iscntrl((unsigned char)*text) && *text != '\n')
+			*text = '?';
+	}
+}
+
+void hp_print(const char *format, ...)
+{
+	char text[TEXT_LIMIT];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	make_harmless(text);
+	fputs(text, stdout);
+}
+
+void hp_print_json(json_t *object)
+{
+	json_dumpf(object, stdout, JSON_INDENT(2));
+	putchar('\n');
+	json_decref(object);
+}
+
+void hp_print_error(const struct hotpatch_error *err, bool json)
+{
+	char text[sizeof(err->sentence)];
+
+	if (json) {
+		hp_print_json(json_pack("{s:o}", "error", hp_wire_error(err)));
+		return;
+	}
+	memcpy(text, err->sentence, sizeof(text));
+	make_harmless(text);
+	fprintf(stderr, "hotpatch: %s: %s\n", hotpatch_status_name(err->status),
+		text);
+}
+
+const char *hp_json_text(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? text : "";
+}
+
+json_int_t hp_json_number(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+/* Without memory the table ends early: there is nothing better to print. */
+void hp_table_add(struct hp_table *table, const char *format, ...)
+{
+	va_list arguments;
+	char **cells =
+		realloc(table->cells, (table->count + 1) * sizeof(*cells));
+	int length;
+
+	if (!cells)
+		return;
+	table->cells = cells;
+	va_start(arguments, format);
+	length = vasprintf(&cells[table->count], format, arguments);
+	va_end(arguments);
+	if (length < 0)
+		return;
+	make_harmless(cells[table->count]);
+	table->count++;
+}
+
+static int column_width(const struct hp_table *table, size_t column)
+{
+	size_t width = 0;
+	size_t length;
+	size_t i;
+
+	for (i = column; i < table->count; i += table->columns) {
+		length = strlen(table->cells[i]);
+		width = length > width ? length : width;
+	}
+	return (int)width;
+}
+
+/* No blanks at the end, where the last cells are empty. */
+static void print_row(const struct hp_table *table, size_t row)
+{
+	size_t last = table->columns - 1;
+	size_t i;
+
+	while (last && !*table->cells[row + last])
+		last--;
+	for (i = 0; i < last; i++)
+		printf("%-*s", column_width(table, i) + GAP,
+		       table->cells[row + i]);
+	printf("%s\n", table->cells[row + last]);
+}
+
+void hp_table_print(const struct hp_table *table)
+{
+	size_t row;
+
+	for (row = 0; row + table->columns <= table->count;
+	     row += table->columns)
+		print_row(table, row);
+}
+
+void hp_table_release(struct hp_table *table)
+{
+	size_t i;
+
+	for (i = 0; i < table->count; i++)
+		free(table->cells[i]);
+	free(table->cells);
+	*table = (struct hp_table){0};
+}

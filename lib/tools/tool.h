@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hotpatch command, as its files see each other: options, the session
+ * with one process, output, and the commands themselves.
+ */
+#ifndef HP_TOOL_H
+#define HP_TOOL_H
+
+#include "../control/socket.h"
+#include "../control/wire.h"
+
+#include <hotpatch/status.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct hp_command;
+
+/*
+ * @pid:        0 if none was given
+ * @timeout_ms: 0 means no limit
+ * @goal:       of waiting: "drained", "unmapped" or "none"; NULL for the
+ *              command's own default
+ * @operand:    the file or name, or NULL
+ */
+struct hp_options {
+	const struct hp_command *command;
+	const char *socket;
+	pid_t pid;
+	bool json;
+	bool all;
+	bool dry_run;
+	bool adopt_sleepers;
+	bool allow_constructors;
+	long timeout_ms;
+	const char *policy;
+	const char *goal;
+	const char *operand;
+};
+
+/*
+ * @accepts: the letters of the options that it takes besides the global ones
+ * @operand: what the usage calls it, or NULL if it takes none
+ * @run:     prints the result if it succeeds, and nothing otherwise
+ */
+struct hp_command {
+	const char *name;
+	const char *accepts;
+	const char *operand;
+	enum hotpatch_status (*run)(const struct hp_options *options,
+				    struct hotpatch_error *err);
+};
+
+enum hotpatch_status hp_options_parse(int argc, char **argv,
+				      struct hp_options *options,
+				      struct hotpatch_error *err);
+
+/* The command's exit code for each status; -1 for one that is not listed. */
+int hp_exit_code(enum hotpatch_status status);
+
+/* A connection to one process. */
+struct hp_session {
+	int fd;
+	json_int_t last_id;
+	struct hp_buffer input;
+	json_t *greeting;
+};
+
+/* E_NO_PROCESS, E_USAGE if several match, E_UNREACHABLE, E_PROTOCOL. */
+enum hotpatch_status hp_session_open(const struct hp_options *options,
+				     struct hp_session *session,
+				     struct hotpatch_error *err);
+void hp_session_close(struct hp_session *session);
+
+/*
+ * Sends a request, taking over @params, which may be NULL, and passing
+ * @bundle_fd unless that is -1; then waits for its answer, for @timeout_ms at
+ * the most, negative for ever. With @progress it shows on standard error, if
+ * that is a terminal, what is in the way.
+ */
+struct hp_request_options {
+	int bundle_fd;
+	long timeout_ms;
+	bool progress;
+};
+enum hotpatch_status hp_session_call(struct hp_session *session,
+				     const char *method, json_t *params,
+				     const struct hp_request_options *options,
+				     json_t **result,
+				     struct hotpatch_error *err);
+
+/* The lower half of that, for the progress line. */
+enum hotpatch_status hp_session_send(struct hp_session *session,
+				     const char *method, json_t *params,
+				     int bundle_fd, struct hotpatch_error *err);
+/* HOTPATCH_E_TIMEOUT if no line came. */
+enum hotpatch_status hp_session_receive(struct hp_session *session,
+					long timeout_ms, json_t **message,
+					struct hotpatch_error *err);
+
+/* Picks the socket that @options mean; @path has HP_SOCKET_PATH_SIZE bytes. */
+enum hotpatch_status hp_find_socket(const struct hp_options *options,
+				    char *path, struct hotpatch_error *err);
+
+/* One line of progress from the result of the method status. */
+bool hp_progress_wanted(void);
+void hp_progress_show(const json_t *status);
+void hp_progress_clear(void);
+
+/* A table of texts whose columns are aligned; the first row is its head. */
+struct hp_table {
+	size_t columns;
+	size_t count;
+	char **cells;
+};
+__attribute__((format(printf, 2, 3))) void
+hp_table_add(struct hp_table *table, const char *format, ...);
+void hp_table_print(const struct hp_table *table);
+void hp_table_release(struct hp_table *table);
+
+/* Members of an object, "" or 0 if they are missing. */
+const char *hp_json_text(const json_t *object, const char *key);
+json_int_t hp_json_number(const json_t *object, const char *key);
+
+/* Writes without letting foreign bytes reach the terminal as commands. */
+__attribute__((format(printf, 1, 2))) void hp_print(const char *format, ...);
+void hp_print_json(json_t *object); /* and releases it */
+void hp_print_error(const struct hotpatch_error *err, bool json);
+
+enum hotpatch_status hp_command_list(const struct hp_options *options,
+				     struct hotpatch_error *err);
+enum hotpatch_status hp_command_status(const struct hp_options *options,
+				       struct hotpatch_error *err);
+enum hotpatch_status hp_command_apply(const struct hp_options *options,
+				      struct hotpatch_error *err);
+enum hotpatch_status hp_command_revert(const struct hp_options *options,
+				       struct hotpatch_error *err);
+enum hotpatch_status hp_command_wait(const struct hp_options *options,
+				     struct hotpatch_error *err);
+enum hotpatch_status hp_command_inspect(const struct hp_options *options,
+					struct hotpatch_error *err);
+enum hotpatch_status hp_command_help(const struct hp_options *options,
+				     struct hotpatch_error *err);
+enum hotpatch_status hp_command_version(const struct hp_options *options,
+					struct hotpatch_error *err);
+
+/* What apply --dry-run does once it is connected. */
+enum hotpatch_status hp_check_bundle(struct hp_session *session,
+				     const struct hp_options *options,
+				     struct hotpatch_error *err);
+
+#endif

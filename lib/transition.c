@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Why no section sees a mixture, and why settled code can be given up:
+ *
+ * Tasks with an older view get @previous from every changed slot: before the
+ * detour from the target, then from the dispatch. Who enters after the advance
+ * saw the new generation with acquire, so it sees the detours that were stored
+ * before, and gets @next from each. After the drain no task is left that would
+ * get @previous, so replacing the detours by the new targets changes nothing
+ * for anybody. The generation that settling makes marks who may still be
+ * reading a view record, and in code that nobody calls any more.
+ *
+ * Turning round makes one more generation on the same detours: a task gets
+ * @next if its view is an even distance from @since, so the direction may
+ * change any number of times.
+ */
+#include "transition.h"
+
+#include "atomic.h"
+#include "engine.h"
+#include "event.h"
+#include "patch.h"
+#include "stall.h"
+#include "status.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct {
+	bool open;
+	bool immediate;
+	bool barrier_owed;
+	bool adopt_sleepers;
+	enum hotpatch_policy policy;
+	uint64_t since;
+	uint64_t began_ns;
+	uint64_t deadline_ns; /* 0 for none */
+	struct hotpatch_slot **slots;
+	size_t count;
+	size_t capacity;
+} transition;
+
+/* A copy of @transition.open for tasks, which look without the lock. */
+static bool open_hint;
+
+static bool barrier(void)
+{
+	transition.barrier_owed = !hp_barrier();
+	return !transition.barrier_owed;
+}
+
+bool hp_transition_barrier_paid(void)
+{
+	return !transition.barrier_owed || barrier();
+}
+
+bool hp_transition_is_open(void)
+{
+	return transition.open;
+}
+
+uint64_t hp_transition_began_ns(void)
+{
+	return transition.began_ns;
+}
+
+static void set_open(bool open)
+{
+	transition.open = open;
+	/* Relaxed: a task that misses it is seen by the next look of whoever
+	 * moves the transition on. */
+	hp_store_relaxed(&open_hint, open);
+}
+
+void hp_transition_announce(enum hotpatch_phase phase,
+			    enum hotpatch_status status, const char *object)
+{
+	struct hotpatch_patch *patch;
+
+	for (patch = hp_patches; patch; patch = patch->next)
+		if (patch->moving)
+			hp_event(phase, status, patch->manifest.name, object);
+}
+
+static struct hp_binding *first_moving(const struct hotpatch_slot *slot)
+{
+	struct hp_binding *binding = slot->top;
+
+	while (binding && !binding->patch->moving)
+		binding = binding->below;
+	return binding;
+}
+
+/* The changed slots, each once; only counts them if @slots is NULL. */
+static size_t collect(struct hotpatch_slot **slots)
+{
+	struct hotpatch_patch *patch;
+	struct hp_binding *binding;
+	size_t count = 0;
+	size_t i;
+
+	for (patch = hp_patches; patch; patch = patch->next) {
+		for (i = 0; patch->moving && i < patch->manifest.replace_count;
+		     i++) {
+			binding = &patch->bindings[i];
+			if (!binding->slot ||
+			    first_moving(binding->slot) != binding)
+				continue;
+			if (slots)
+				slots[count] = binding->slot;
+			count++;
+		}
+	}
+	return count;
+}
+
+/*
+ * Room for @count slots. The array is kept from one transition to the next,
+ * because settling may happen in a signal handler's safe point, which must not
+ * free it.
+ */
+static bool reserve_slots(size_t count)
+{
+	struct hotpatch_slot **grown;
+
+	if (count <= transition.capacity)
+		return true;
+	grown = realloc(transition.slots, count * sizeof(*grown));
+	if (!grown)
+		return false;
+	transition.slots = grown;
+	transition.capacity = count;
+	return true;
+}
+
+static void stage(void)
+{
+	uint64_t oldest = hp_task_oldest();
+	struct hotpatch_patch *patch;
+	size_t i;
+
+	for (i = 0; i < transition.count; i++)
+		hp_slot_stage(transition.slots[i], transition.since, oldest);
+	for (patch = hp_patches; patch; patch = patch->next)
+		if (patch->moving && patch->state == HOTPATCH_LOADED)
+			hp_patch_move(patch, HOTPATCH_STAGED);
+	hp_transition_announce(HOTPATCH_PHASE_STAGED, HOTPATCH_OK, NULL);
+}
+
+static void detour(void)
+{
+	size_t i;
+
+	for (i = 0; i < transition.count; i++)
+		if (transition.immediate)
+			hp_slot_settle(transition.slots[i], HP_NEW_SIDE);
+		else
+			hp_slot_detour(transition.slots[i]);
+	if (!transition.immediate)
+		hp_transition_announce(HOTPATCH_PHASE_DETOURED, HOTPATCH_OK,
+				       NULL);
+}
+
+static void mark_direction(void)
+{
+	struct hotpatch_patch *patch;
+
+	for (patch = hp_patches; patch; patch = patch->next) {
+		if (!patch->moving)
+			continue;
+		hp_patch_move(patch, patch->on[HP_NEW_SIDE] ?
+					     HOTPATCH_APPLYING :
+					     HOTPATCH_REVERTING);
+		patch->generation = hotpatch_generation;
+		if (!patch->born)
+			patch->born = transition.since;
+	}
+}
+
+/* True if no moving patch wants more than each call's newest. */
+static bool wants_immediate(void)
+{
+	struct hotpatch_patch *patch;
+	bool immediate = true;
+
+	for (patch = hp_patches; patch; patch = patch->next)
+		if (patch->moving)
+			immediate &= patch->manifest.consistency ==
+				     HOTPATCH_IMMEDIATE;
+	return immediate;
+}
+
+static void clear_reasons(void)
+{
+	struct hotpatch_patch *patch;
+
+	for (patch = hp_patches; patch; patch = patch->next) {
+		if (!patch->moving)
+			continue;
+		patch->reversed = false;
+		patch->status = HOTPATCH_OK;
+		patch->reason[0] = '\0';
+	}
+}
+
+void hp_transition_set_options(const struct hotpatch_apply_options *options)
+{
+	uint64_t deadline_ms = options ? options->deadline_ms : 0;
+
+	clear_reasons();
+	transition.policy = options ? options->policy : HOTPATCH_REVERSE;
+	transition.adopt_sleepers = options && options->adopt_sleepers;
+	transition.deadline_ns =
+		deadline_ms ? hp_now_ns() + deadline_ms * 1000000u : 0;
+}
+
+enum hotpatch_status
+hp_transition_begin(const struct hotpatch_apply_options *options,
+		    struct hotpatch_error *err)
+{
+	struct hotpatch_patch *patch;
+	size_t count = collect(NULL);
+
+	/* Before anything is visible: is the barrier to be had, and have all
+	 * threads seen what the loader wrote? */
+	if (!barrier())
+		return hp_error(err, HOTPATCH_E_UNSUPPORTED, 0, "membarrier",
+				"membarrier was available at start and is "
+				"refused now");
+	if (!reserve_slots(count) || !hp_slot_reserve_views(count))
+		return hp_error(err, HOTPATCH_E_NO_MEMORY, 0, "transition",
+				"no memory to stage %zu functions", count);
+	transition.count = collect(transition.slots);
+	transition.immediate = wants_immediate();
+	transition.began_ns = hp_now_ns();
+	transition.since = hotpatch_generation + 1;
+	hp_transition_set_options(options);
+	for (patch = hp_patches; patch; patch = patch->next)
+		if (patch->moving)
+			patch->began_ns = transition.began_ns;
+	set_open(true);
+	stage();
+	detour();
+	hp_view_advance();
+	mark_direction();
+	barrier();
+	hp_transition_announce(HOTPATCH_PHASE_ADVANCED, HOTPATCH_OK, NULL);
+	hp_engine_wake();
+	hp_transition_progress();
+	return HOTPATCH_OK;
+}
+
+/*
+ * Whom the open transition waits for. A task gets the new view of a changed
+ * slot, as seen from the first direction, if it is an even distance after
+ * @since; what it must not have is the view that the last turn went away from.
+ */
+size_t hp_transition_ranges(struct hp_task_range ranges[HP_TRANSITION_RANGES])
+{
+	bool forward = ((hotpatch_generation - transition.since) & 1) == 0;
+	struct hp_task_range turned = {transition.since, hotpatch_generation,
+				       forward ? 1 : 0};
+	struct hp_task_range before = {1, transition.since, HP_ANY_PARITY};
+	struct hp_task_range all = {1, hotpatch_generation, HP_ANY_PARITY};
+
+	if (!transition.open)
+		return 0;
+	if (transition.immediate) {
+		ranges[0] = all;
+		return 1;
+	}
+	ranges[0] = turned;
+	ranges[1] = before;
+	return forward ? 2 : 1;
+}
+
+static bool is_drained(void)
+{
+	struct hp_task_range ranges[HP_TRANSITION_RANGES];
+	size_t count = hp_transition_ranges(ranges);
+
+	return !transition.barrier_owed && hp_task_none_in(ranges, count);
+}
+
+static void finish_patch(struct hotpatch_patch *patch, uint64_t now_ns)
+{
+	patch->moving = false;
+	patch->leads = false;
+	patch->on[HP_OLD_SIDE] = patch->on[HP_NEW_SIDE];
+	patch->drained_us = (now_ns - patch->began_ns) / 1000;
+	patch->generation = hotpatch_generation;
+	if (patch->on[HP_NEW_SIDE]) {
+		hp_patch_move(patch, HOTPATCH_ACTIVE);
+		hp_event(HOTPATCH_PHASE_ACTIVE, HOTPATCH_OK,
+			 patch->manifest.name, NULL);
+		return;
+	}
+	hp_patch_unbind(patch);
+	patch->gone = hotpatch_generation;
+	hp_patch_move(patch, HOTPATCH_REVERTED);
+	hp_event(HOTPATCH_PHASE_REVERTED, HOTPATCH_OK, patch->manifest.name,
+		 NULL);
+}
+
+/*
+ * Stores the final targets. The barrier that the new generation needs is left
+ * to whoever wants to rely on it: this may run in a task's safe point, which
+ * shall not pay for it.
+ */
+static void settle(void)
+{
+	uint64_t now_ns = hp_now_ns();
+	struct hotpatch_patch *patch;
+	size_t i;
+
+	for (i = 0; i < transition.count; i++)
+		hp_slot_settle(transition.slots[i], HP_NEW_SIDE);
+	hp_view_advance();
+	transition.barrier_owed = true;
+	for (i = 0; i < transition.count; i++)
+		transition.slots[i]->view->retired = hotpatch_generation;
+	hp_transition_announce(HOTPATCH_PHASE_SETTLED, HOTPATCH_OK, NULL);
+	for (patch = hp_patches; patch; patch = patch->next)
+		if (patch->moving)
+			finish_patch(patch, now_ns);
+	set_open(false);
+	transition.count = 0;
+	hp_progress_made();
+	hp_engine_wake();
+}
+
+bool hp_transition_settle_if_drained(void)
+{
+	if (!is_drained())
+		return false;
+	hp_transition_announce(HOTPATCH_PHASE_DRAINED, HOTPATCH_OK, NULL);
+	settle();
+	return true;
+}
+
+void hp_transition_force(void)
+{
+	struct hotpatch_patch *patch;
+
+	for (patch = hp_patches; patch; patch = patch->next)
+		if (patch->moving && !patch->on[HP_NEW_SIDE])
+			patch->forced = true;
+	hp_process_forced = true;
+	settle();
+}
+
+struct hotpatch_slot **hp_transition_slots(size_t *count)
+{
+	*count = transition.count;
+	return transition.slots;
+}
+
+static void swap_sides(void)
+{
+	struct hotpatch_patch *patch;
+	bool old;
+
+	for (patch = hp_patches; patch; patch = patch->next) {
+		if (!patch->moving)
+			continue;
+		old = patch->on[HP_OLD_SIDE];
+		patch->on[HP_OLD_SIDE] = patch->on[HP_NEW_SIDE];
+		patch->on[HP_NEW_SIDE] = old;
+	}
+}
+
+void hp_transition_turn(void)
+{
+	size_t i;
+
+	swap_sides();
+	for (i = 0; i < transition.count; i++) {
+		hp_slot_point_newest(transition.slots[i], HP_NEW_SIDE);
+		if (transition.immediate)
+			hp_slot_settle(transition.slots[i], HP_NEW_SIDE);
+	}
+	transition.deadline_ns = 0;
+	hp_view_advance();
+	mark_direction();
+	barrier();
+	hp_transition_announce(HOTPATCH_PHASE_TURNED, HOTPATCH_OK, NULL);
+	hp_progress_made();
+}
+
+void hp_transition_progress(void)
+{
+	if (!transition.open || !hp_transition_barrier_paid())
+		return;
+	if (hp_transition_settle_if_drained())
+		return;
+	hp_stall_reclaim_dead();
+	if (!transition.deadline_ns || hp_now_ns() < transition.deadline_ns)
+		return;
+	transition.deadline_ns = 0;
+	hp_stall_strike(transition.policy, transition.adopt_sleepers);
+}
+
+void hp_transition_slot_came(struct hotpatch_slot *slot)
+{
+	/* Without memory: nobody has a view of a module that is not up yet. */
+	if (!transition.open || transition.immediate || !first_moving(slot) ||
+	    !reserve_slots(transition.count + 1) || !hp_slot_reserve_views(1)) {
+		hp_slot_settle(slot, HP_NEW_SIDE);
+		return;
+	}
+	transition.slots[transition.count++] = slot;
+	hp_slot_stage(slot, transition.since, hp_task_oldest());
+	hp_slot_detour(slot);
+}
+
+void hp_transition_module_went(const struct hp_module *module)
+{
+	struct hotpatch_slot *slot;
+	size_t kept = 0;
+	size_t i;
+
+	for (i = 0; i < transition.count; i++) {
+		slot = transition.slots[i];
+		if (slot < module->start ||
+		    slot >= module->start + module->count)
+			transition.slots[kept++] = slot;
+		else
+			hp_slot_settle(slot, HP_NEW_SIDE);
+	}
+	transition.count = kept;
+	for (i = 0; i < module->count; i++) {
+		slot = &module->start[i];
+		while (slot->top)
+			hp_slot_unlink(slot->top);
+		hp_slot_give_views_back(slot);
+	}
+}
+
+void hp_transition_fork_child(void)
+{
+	if (!transition.open)
+		return;
+	/* One task is left: whatever view it has becomes everybody's. */
+	if (!hp_task_none_in((struct hp_task_range[]){{1, hotpatch_generation,
+						       HP_ANY_PARITY}},
+			     1) &&
+	    !is_drained()) {
+		swap_sides();
+		mark_direction();
+	}
+	hp_transition_announce(HOTPATCH_PHASE_FORKED, HOTPATCH_OK, NULL);
+	settle();
+}
+
+void hp_transition_task_moved(void)
+{
+	uint32_t seen;
+
+	/* Relaxed: see set_open(). */
+	if (!hp_load_relaxed(&open_hint))
+		return;
+	hp_progress_made();
+	do {
+		if (!hp_engine_try_lock())
+			return;
+		seen = hp_progress_now();
+		if (transition.open)
+			hp_transition_settle_if_drained();
+		hp_engine_unlock();
+		/* A task that found the lock taken left a mark instead. */
+	} while (hp_load_relaxed(&open_hint) && hp_progress_now() != seen);
+}
