@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The process that command.sh works on: a patchable function, a thread that
+ * can be told to stay in its section, and a control socket. With the argument
+ * "serve" it obeys words on its standard input, and answers each with a line;
+ * alone it checks that it would.
+ */
+#include <hotpatch/control.h>
+#include <hotpatch/hotpatch.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <string.h>
+
+static sem_t hold_wanted;
+static sem_t held;
+static sem_t release_wanted;
+static sem_t released;
+
+HOTPATCH_FUNCTION(int, answer, (void))
+{
+	return 41;
+}
+
+/* Sleeps while it is held: the section begins and ends here. */
+static void *run_holder(void *argument)
+{
+	(void)argument;
+	pthread_setname_np(pthread_self(), "holder");
+	for (;;) {
+		while (sem_wait(&hold_wanted))
+			;
+		hotpatch_enter();
+		sem_post(&held);
+		while (sem_wait(&release_wanted))
+			;
+		hotpatch_leave();
+		sem_post(&released);
+	}
+	return NULL;
+}
+
+static void change_hold(sem_t *wanted, sem_t *done)
+{
+	sem_post(wanted);
+	while (sem_wait(done))
+		;
+}
+
+static void obey(const char *word)
+{
+	if (!strcmp(word, "hold"))
+		change_hold(&hold_wanted, &held);
+	else if (!strcmp(word, "release"))
+		change_hold(&release_wanted, &released);
+	if (!strcmp(word, "call"))
+		printf("%d\n", answer());
+	else
+		printf("%s\n", word);
+	fflush(stdout);
+}
+
+static int serve(void)
+{
+	struct hotpatch_control *control;
+	struct hotpatch_error err;
+	char word[32];
+
+	if (hotpatch_control_start(NULL, &control, &err)) {
+		fprintf(stderr, "%s\n", err.sentence);
+		return 1;
+	}
+	printf("%s\n", hotpatch_control_path(control));
+	fflush(stdout);
+	while (scanf("%31s", word) == 1)
+		obey(word);
+	hotpatch_control_stop(control);
+	return 0;
+}
+
+static int check(void)
+{
+	obey("hold");
+	obey("release");
+	return answer() == 41 ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+	pthread_t holder;
+
+	sem_init(&hold_wanted, 0, 0);
+	sem_init(&held, 0, 0);
+	sem_init(&release_wanted, 0, 0);
+	sem_init(&released, 0, 0);
+	if (pthread_create(&holder, NULL, run_holder, NULL))
+		return 1;
+	return argc > 1 && !strcmp(argv[1], "serve") ? serve() : check();
+}
