@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Hosts that are optimised at link time keep their entries, tables and targets.
+# The last argument is "shared" or "static", the kind of the library.
+# shellcheck source-path=SCRIPTDIR
+
+. "$(dirname "$0")/common.sh"
+
+kind=$1
+shared=ON
+[ "$kind" = shared ] || shared=OFF
+build_library "$work/library" -DBUILD_SHARED_LIBS=$shared
+quietly cmake --install "$work/library" --prefix "$work/installed"
+
+# try NAME FLAGS: builds and runs the consumer
+try()
+{
+	local name=$1 flags=$2
+	configure "$consumer" "$work/$name" \
+		-DCMAKE_PREFIX_PATH="$work/installed" -DCMAKE_C_FLAGS="$flags"
+	quietly cmake --build "$work/$name"
+	quietly ctest --test-dir "$work/$name" --output-on-failure
+}
+
+case $(basename "$cc") in
+*clang*)
+	try plain "-O2 -flto -fuse-ld=lld"
+	try thin "-O2 -flto=thin -fuse-ld=lld"
+	try collected "-O2 -flto -fuse-ld=lld -ffunction-sections \
+-fdata-sections -Wl,--gc-sections"
+	;;
+*)
+	try plain "-O2 -flto"
+	try split "-O2 -flto -flto-partition=max"
+	try collected "-O2 -flto -ffunction-sections -fdata-sections \
+-Wl,--gc-sections"
+	;;
+esac
