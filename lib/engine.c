@@ -75,9 +75,16 @@ bool hp_engine_try_lock(void)
 	return pthread_mutex_trylock(&lock) == 0;
 }
 
-void hp_engine_unlock(void)
+void hp_engine_release(void)
 {
 	pthread_mutex_unlock(&lock);
+}
+
+void hp_engine_unlock(void)
+{
+	hp_engine_release();
+	/* A task that found the lock taken left a mark instead of waiting. */
+	hp_transition_look_again();
 }
 
 static long membarrier(int command)
@@ -194,7 +201,7 @@ static void after_fork_in_child(void)
 	static const pthread_rwlock_t fresh =
 		PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
 
-	hp_engine_unlock(); /* taken by before_fork(), which ran in this thread */
+	hp_engine_release(); /* taken by before_fork(), which ran in this thread */
 	if (forks_with_loader)
 		pthread_rwlock_unlock(&loader_lock);
 	/* Those who loaded are not here to leave it. */

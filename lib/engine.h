@@ -16,6 +16,8 @@
 void hp_engine_lock(void);
 bool hp_engine_try_lock(void);
 void hp_engine_unlock(void);
+/* Without looking for tasks that came meanwhile; for that look itself. */
+void hp_engine_release(void);
 
 /*
  * Around every call of the dynamic loader: a fork() of another thread waits

@@ -43,6 +43,9 @@ static struct {
 /* A copy of @transition.open for tasks, which look without the lock. */
 static bool open_hint;
 
+/* hp_progress_now() before the last look at the tasks. */
+static uint32_t looked;
+
 static bool barrier(void)
 {
 	transition.barrier_owed = !hp_barrier();
@@ -331,6 +334,10 @@ static void settle(void)
 
 bool hp_transition_settle_if_drained(void)
 {
+	/* Before the look: who marks progress after this, adopted perhaps too
+	 * late to be seen. Relaxed: the lock orders it for the next holder, and
+	 * hp_transition_look_again() reads it after its own. */
+	hp_store_relaxed(&looked, hp_progress_now());
 	if (!is_drained())
 		return false;
 	hp_transition_announce(HOTPATCH_PHASE_DRAINED, HOTPATCH_OK, NULL);
@@ -452,21 +459,24 @@ void hp_transition_fork_child(void)
 	settle();
 }
 
+void hp_transition_look_again(void)
+{
+	/* Relaxed: see set_open() and hp_transition_settle_if_drained(). */
+	while (hp_load_relaxed(&open_hint) &&
+	       hp_progress_now() != hp_load_relaxed(&looked) &&
+	       hp_engine_try_lock()) {
+		if (transition.open)
+			hp_transition_settle_if_drained();
+		hp_engine_release();
+	}
+}
+
 void hp_transition_task_moved(void)
 {
-	uint32_t seen;
-
 	/* Relaxed: see set_open(). */
 	if (!hp_load_relaxed(&open_hint))
 		return;
+	/* The mark for whoever has the lock, who looks when releasing it. */
 	hp_progress_made();
-	do {
-		if (!hp_engine_try_lock())
-			return;
-		seen = hp_progress_now();
-		if (transition.open)
-			hp_transition_settle_if_drained();
-		hp_engine_unlock();
-		/* A task that found the lock taken left a mark instead. */
-	} while (hp_load_relaxed(&open_hint) && hp_progress_now() != seen);
+	hp_transition_look_again();
 }

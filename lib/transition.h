@@ -74,4 +74,10 @@ void hp_transition_fork_child(void);
  */
 void hp_transition_task_moved(void);
 
+/*
+ * Looks for tasks that moved, but found the lock taken. Called after each
+ * release of it; takes it only if it is free.
+ */
+void hp_transition_look_again(void);
+
 #endif
