@@ -261,8 +261,8 @@ void hp_slot_stage(struct hotpatch_slot *slot, uint64_t since, uint64_t oldest)
 
 void hp_slot_detour(struct hotpatch_slot *slot)
 {
-	/* Release: pairs with the address dependency of the jump; who takes
-	 * the detour sees the staged view. */
+	/* Release: pairs with the order of loads in hotpatch_dispatch, which
+	 * aarch64 needs a fence for; who takes the detour sees the view. */
 	hp_store_release(slot->target, slot->dispatch);
 }
 

@@ -13,6 +13,9 @@
 hotpatch_dispatch:
 	.cfi_startproc
 	hint	#34				/* bti c */
+	/* The entry's load of the target comes before the loads here: a branch
+	 * orders none. Pairs with the release in hp_slot_detour(). */
+	dmb	ishld
 	stp	x9, x10, [sp, #-16]!
 	.cfi_adjust_cfa_offset 16
 	adrp	x9, :gottprel:hotpatch_self
