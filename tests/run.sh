@@ -24,7 +24,7 @@ build()
 	log=build/$1.log
 	mkdir -p build
 	{
-		cmake --preset "$1" -G Ninja && cmake --build --preset "$1"
+		cmake --preset "$1" && cmake --build --preset "$1"
 	} >"$log" 2>&1 || {
 		grep -A20 -e FAILED -e 'CMake Error' "$log" || tail -50 "$log"
 		say "$1 does not build; see $log"
