@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who settles: tasks that adopt the new view look whether they were the last,
+ * but take the engine's lock only by trying. If every task passes a safe point
+ * the transition ends although nobody polls, whoever held the lock meanwhile:
+ * the thread that begins the transition, another task, or a thread that looks
+ * something up. The end of a run with the transition open is the error.
+ *
+ * Two tasks, and LOOKS looks at the engine by other threads. Memory is
+ * sequentially consistent, as the operations on the mark and the lock are.
+ * The macros break one thing each; mutants.txt tells what.
+ */
+
+#define TASKS 2
+#ifndef LOOKS
+#define LOOKS 2
+#endif
+
+byte generation = 1;
+byte seen[TASKS] = 1; /* both are in a section */
+bool locked;
+bool open; /* transition.open and open_hint */
+byte progress; /* modulo 8: nobody falls that far behind */
+byte settled;
+
+byte looked; /* the mark before the last look at the tasks */
+
+/* hp_transition_settle_if_drained(), under the lock. */
+inline settle_if_drained()
+{
+#ifndef LOOKED_AFTER_SCAN
+	looked = progress;
+#endif
+	if
+	:: seen[0] == generation ->
+		if
+		:: seen[1] == generation ->
+			assert(open);
+			open = false;
+			settled++
+		:: else
+		fi
+	:: else
+	fi;
+#ifdef LOOKED_AFTER_SCAN
+	looked = progress
+#else
+	skip
+#endif
+}
+
+/* The release of the lock, and the look for marks that were left meanwhile. */
+inline look_again()
+{
+	do
+	:: !open || progress == looked -> break
+	:: else ->
+		if
+		:: atomic { !locked -> locked = true }
+		   if
+		   :: open -> settle_if_drained()
+		   :: else
+		   fi;
+		   locked = false;
+#ifdef TASKS_LOOK_ONCE
+		   break
+#endif
+		:: locked -> break
+		fi
+	od
+}
+
+inline release()
+{
+	locked = false;
+#ifndef HOLDERS_DO_NOT_LOOK
+	look_again()
+#endif
+}
+
+inline adopt(id)
+{
+	seen[id] = generation
+}
+
+/* hp_transition_task_moved(). */
+inline task_moved()
+{
+	if
+	:: open ->
+#ifdef NO_MARK
+		if
+		:: atomic { !locked -> locked = true }
+		   settle_if_drained();
+		   locked = false
+		:: locked
+		fi
+#else
+		progress = (progress + 1) % 8;
+		look_again()
+#endif
+	:: else
+	fi
+}
+
+/* Its safe points find the old view until there is a new one. */
+proctype Task(byte id)
+{
+	(generation != 1);
+#ifdef MARK_BEFORE_ADOPTING
+	task_moved();
+	adopt(id)
+#else
+	adopt(id);
+	task_moved()
+#endif
+}
+
+/* hp_transition_begin() and the release of the lock after it. */
+proctype Writer()
+{
+	atomic { !locked -> locked = true };
+	open = true;
+	generation = 2;
+	settle_if_drained();
+	release()
+}
+
+/* Any other holder: lists patches, tells of the process, binds a table. */
+proctype Looker()
+{
+	atomic { !locked -> locked = true };
+	release()
+}
+
+init
+{
+	byte i;
+
+	atomic {
+		run Task(0);
+		run Task(1);
+		run Writer();
+		for (i : 1 .. LOOKS) {
+			run Looker()
+		}
+	}
+	(_nr_pr == 1);
+	assert(!open && settled == 1)
+}
