@@ -71,6 +71,10 @@ function(hotpatch_add_bundle name)
 		target_compile_definitions(${name} PRIVATE
 			$<TARGET_PROPERTY:${arg_TARGET},COMPILE_DEFINITIONS>)
 	endif()
+	if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
+		# libgcc's functions for atomics bring a constructor along.
+		target_compile_options(${name} PRIVATE -mno-outline-atomics)
+	endif()
 	set(file "${arg_BUILD_ID_OF}")
 	if(arg_TARGET AND NOT file)
 		set(file $<TARGET_FILE:${arg_TARGET}>)

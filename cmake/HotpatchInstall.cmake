@@ -45,6 +45,11 @@ set(HOTPATCH_PC_PREFIX "@HOTPATCH_PC_PREFIX@")
 set(HOTPATCH_PC_LIBDIR "\${prefix}/${pc_lib}")
 set(HOTPATCH_PC_INCLUDEDIR "\${prefix}/${pc_include}")
 set(HOTPATCH_PC_LIBS_PRIVATE "-ldl -pthread")
+set(HOTPATCH_PC_BUNDLE_CFLAGS "")
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
+	# As in HotpatchBundle.cmake.
+	set(HOTPATCH_PC_BUNDLE_CFLAGS " -mno-outline-atomics")
+endif()
 if(HOTPATCH_CONTROL)
 	# Not Requires.private: pkg-config would then ask for jansson.pc also
 	# where the library is shared and jansson's headers are absent.

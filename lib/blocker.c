@@ -26,9 +26,15 @@ struct inquiry {
 	struct hp_stack_reader *reader;
 };
 
+/* Code that is being unmapped was proven to be on no stack. */
+static bool has_image(const struct hotpatch_patch *patch)
+{
+	return !patch->unloading && patch->image.handle;
+}
+
 static bool is_in_image(const struct hotpatch_patch *patch, uintptr_t address)
 {
-	return patch->image.handle && address >= patch->image.start &&
+	return has_image(patch) && address >= patch->image.start &&
 	       address < patch->image.stop;
 }
 
@@ -62,7 +68,7 @@ static size_t suspect_ranges(struct hp_stack_range *ranges, size_t size)
 	size_t i;
 
 	for (patch = hp_patches; patch; patch = patch->next)
-		if (patch->image.handle && count < size)
+		if (has_image(patch) && count < size)
 			ranges[count++] = (struct hp_stack_range){
 				patch->image.start, patch->image.stop};
 	for (module = hp_modules; module; module = module->next)

@@ -222,7 +222,7 @@ static void start(void)
 		return;
 	}
 	use_membarrier = membarrier_register();
-	if (!hp_task_start(!use_membarrier) ||
+	if (!hp_task_start(!use_membarrier) || !hp_store_start() ||
 	    pthread_atfork(before_fork, after_fork_in_parent,
 			   after_fork_in_child) != 0) {
 		usable = HOTPATCH_E_NO_MEMORY;
@@ -367,8 +367,8 @@ unsigned int hp_engine_poll(void)
 
 unsigned int hotpatch_poll(void)
 {
+	int cancel_state = PTHREAD_CANCEL_ENABLE;
 	unsigned int under_way;
-	int cancel_state;
 
 	if (hp_engine_enter(&cancel_state, NULL) != HOTPATCH_OK)
 		return 0;

@@ -341,7 +341,7 @@ static enum hotpatch_status reserve(struct reader *reader)
 {
 	struct hp_manifest *m = &reader->manifest;
 
-	m->targets = calloc(m->target_count, sizeof(*m->targets));
+	m->targets = calloc(m->target_count + 1, sizeof(*m->targets));
 	m->replaces = calloc(m->replace_count + 1, sizeof(*m->replaces));
 	m->supersedes = calloc(m->supersede_count + 1, sizeof(*m->supersedes));
 	m->requires = calloc(m->require_count + 1, sizeof(*m->requires));

@@ -47,6 +47,13 @@ struct hp_stack_reader {
 	uintptr_t block[BLOCK_WORDS];
 };
 
+/* What to look for. */
+struct wanted {
+	const struct hp_stack_range *ranges;
+	size_t count;
+	bool handlers; /* the return address of a signal handler, too */
+};
+
 struct registers {
 	bool asleep;
 	uintptr_t stack;
@@ -175,6 +182,7 @@ static bool read_mappings(struct hp_stack_reader *reader)
 		if (modes[0] == 'r' && modes[1] == 'w')
 			complete = add_mapping(reader, start, stop);
 	}
+	complete = complete && !ferror(file);
 	fclose(file);
 	return complete && reader->count > 0;
 }
@@ -205,11 +213,11 @@ struct hp_stack_reader *hp_stack_open(void)
 	if (!reader)
 		return NULL;
 	reader->memory = open("/proc/thread-self/mem", O_RDONLY | O_CLOEXEC);
-	if (reader->memory < 0 || !hp_stack_works() || !read_mappings(reader)) {
+	if (reader->memory < 0 || !hp_stack_works() || !read_mappings(reader) ||
+	    !hp_arch_restorers(reader->restorers, &reader->restorer_count)) {
 		hp_stack_close(reader);
 		return NULL;
 	}
-	reader->restorer_count = hp_arch_restorers(reader->restorers);
 	return reader;
 }
 
@@ -252,18 +260,18 @@ static enum hp_stack_answer unknown(struct hp_stack_look *look, const char *why)
 
 static enum hp_stack_answer search_block(const struct hp_stack_reader *reader,
 					 size_t words,
-					 const struct hp_stack_range *ranges,
-					 size_t count, bool handlers,
+					 const struct wanted *wanted,
 					 struct hp_stack_look *look)
 {
 	size_t i;
 
 	for (i = 0; i < words; i++) {
-		if (in_ranges(reader->block[i], ranges, count)) {
+		if (in_ranges(reader->block[i], wanted->ranges,
+			      wanted->count)) {
 			look->found = reader->block[i];
 			return HP_STACK_FOUND;
 		}
-		if (handlers && is_restorer(reader, reader->block[i]))
+		if (wanted->handlers && is_restorer(reader, reader->block[i]))
 			return unknown(look, "is in a signal handler");
 	}
 	return HP_STACK_CLEAR;
@@ -271,27 +279,26 @@ static enum hp_stack_answer search_block(const struct hp_stack_reader *reader,
 
 static enum hp_stack_answer search(struct hp_stack_reader *reader,
 				   uintptr_t from, uintptr_t stop,
-				   const struct hp_stack_range *ranges,
-				   size_t count, bool handlers,
+				   const struct wanted *wanted,
 				   struct hp_stack_look *look)
 {
 	enum hp_stack_answer answer = HP_STACK_CLEAR;
-	size_t wanted;
+	size_t size;
 
 	if (stop - from > STACK_LIMIT)
 		return unknown(look, "has a stack too large to search");
 	for (from &= ~(uintptr_t)7; from < stop && answer == HP_STACK_CLEAR;
-	     from += wanted) {
-		wanted = stop - from < sizeof(reader->block) ?
-				 (stop - from) & ~(size_t)7 :
-				 sizeof(reader->block);
-		if (wanted == 0)
+	     from += size) {
+		size = stop - from < sizeof(reader->block) ?
+			       (stop - from) & ~(size_t)7 :
+			       sizeof(reader->block);
+		if (size == 0)
 			break;
-		if (pread(reader->memory, reader->block, wanted, (off_t)from) !=
-		    (ssize_t)wanted)
+		if (pread(reader->memory, reader->block, size, (off_t)from) !=
+		    (ssize_t)size)
 			return unknown(look, "has a stack that is unreadable");
-		answer = search_block(reader, wanted / sizeof(uintptr_t),
-				      ranges, count, handlers, look);
+		answer = search_block(reader, size / sizeof(uintptr_t), wanted,
+				      look);
 	}
 	return answer;
 }
@@ -312,11 +319,13 @@ enum hp_stack_answer hp_stack_search(struct hp_stack_reader *reader,
 				     const struct hp_stack_range *ranges,
 				     size_t count, struct hp_stack_look *look)
 {
+	const struct wanted wanted = {ranges, count, false};
+
 	if (!stop)
 		stop = stack_end(reader, from);
 	if (!stop)
 		return unknown(look, "has a stack that is not mapped");
-	return search(reader, from, stop, ranges, count, false, look);
+	return search(reader, from, stop, &wanted, look);
 }
 
 static enum hp_stack_answer inspect_asleep(struct hp_stack_reader *reader,
@@ -325,6 +334,7 @@ static enum hp_stack_answer inspect_asleep(struct hp_stack_reader *reader,
 					   size_t count,
 					   struct hp_stack_look *look)
 {
+	const struct wanted wanted = {ranges, count, true};
 	uintptr_t stop = stack_end(reader, registers->stack);
 
 	if (in_ranges(registers->code, ranges, count)) {
@@ -333,8 +343,7 @@ static enum hp_stack_answer inspect_asleep(struct hp_stack_reader *reader,
 	}
 	if (!stop)
 		return unknown(look, "has a stack that is not mapped");
-	return search(reader, registers->stack, stop, ranges, count, true,
-		      look);
+	return search(reader, registers->stack, stop, &wanted, look);
 }
 
 static enum hp_stack_answer unreadable(int thread, struct hp_stack_look *look)
@@ -412,6 +421,7 @@ long hp_stack_threads(int *threads, size_t size)
 
 	if (!folder)
 		return -1;
+	errno = 0; /* the end leaves it so, an error does not */
 	while ((entry = readdir(folder))) {
 		if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
 			continue;
@@ -419,6 +429,9 @@ long hp_stack_threads(int *threads, size_t size)
 			threads[count] = (int)strtol(entry->d_name, NULL, 10);
 		count++;
 	}
+	/* Half a list would be a proof that leaves threads out. */
+	if (errno)
+		count = -1;
 	closedir(folder);
 	return count;
 }

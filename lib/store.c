@@ -33,7 +33,6 @@ struct copy {
 
 /* Guards everything below it. Nothing else is locked while it is held. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct copy *copies;
 static char configured[PATH_MAX];
 static char directory[PATH_MAX];
@@ -193,21 +192,21 @@ void hp_file_release(struct hp_file *file)
 	memset(file, 0, sizeof(*file));
 }
 
-/* A thread of the parent may have held the lock, which died with it here. */
-static void forget_lock(void)
+/* A child finds the lock free, and what it guards complete. */
+static void lock_before_fork(void)
 {
-	pthread_mutex_init(&lock, NULL);
-}
-
-static void prepare_for_fork(void)
-{
-	pthread_atfork(NULL, NULL, forget_lock);
-}
-
-static void take_lock(void)
-{
-	pthread_once(&once, prepare_for_fork);
 	pthread_mutex_lock(&lock);
+}
+
+static void unlock_after_fork(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+bool hp_store_start(void)
+{
+	return pthread_atfork(lock_before_fork, unlock_after_fork,
+			      unlock_after_fork) == 0;
 }
 
 static enum hotpatch_status store_error(struct hotpatch_error *err,
@@ -478,7 +477,7 @@ enum hotpatch_status hp_store_configure(const char *path,
 	if (path && (path[0] != '/' || strlen(path) > DIRECTORY_LIMIT))
 		return hp_error(err, HOTPATCH_E_ARGUMENT, 0, path,
 				"%s is not absolute, or too long", path);
-	take_lock();
+	pthread_mutex_lock(&lock);
 	if (written) {
 		status = hp_error(err, HOTPATCH_E_STATE, 0, directory,
 				  "bundles are already kept in %s", directory);
@@ -496,7 +495,7 @@ enum hotpatch_status hp_store_write(const struct hp_file *file,
 {
 	enum hotpatch_status status;
 
-	take_lock();
+	pthread_mutex_lock(&lock);
 	status = write_copy(file, path, err);
 	pthread_mutex_unlock(&lock);
 	return status;
@@ -507,7 +506,7 @@ void hp_store_remove(const char *path)
 	struct copy **place;
 	struct copy *copy;
 
-	take_lock();
+	pthread_mutex_lock(&lock);
 	for (place = &copies; *place; place = &(*place)->next)
 		if (!strcmp((*place)->path, path))
 			break;
@@ -525,7 +524,7 @@ void hp_store_remove(const char *path)
 
 void hp_store_finish(void)
 {
-	take_lock();
+	pthread_mutex_lock(&lock);
 	drop_directory();
 	pthread_mutex_unlock(&lock);
 }

@@ -8,6 +8,7 @@
 
 #include <hotpatch/status.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,9 @@ struct hp_file {
 	size_t size;
 	uint64_t digest; /* of the bytes; tells files apart, proves nothing */
 };
+
+/* Before any other function of the private directory; false without memory. */
+bool hp_store_start(void);
 
 /* E_NOT_FOUND, E_PERMISSION, E_NOT_REGULAR (also a link), E_TOO_LARGE, E_IO,
  * E_TRUNCATED if it shrinks meanwhile, E_NO_MEMORY. */

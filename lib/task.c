@@ -215,6 +215,7 @@ static struct hp_task *register_thread(void)
 	if (!task)
 		return refuse_thread(NULL);
 	clean(task, (int)syscall(SYS_gettid));
+	/* Pairs with a handler's replacement in this same thread. */
 	if (!hp_replace(&native, NULL, task)) {
 		give_back(task);
 		return native;

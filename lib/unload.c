@@ -42,6 +42,7 @@ struct proof {
 	struct hp_stack_range range;
 	uint64_t image_bit;
 	int self;
+	bool hopeless; /* nothing can be proven in this process */
 	char who[160];
 };
 
@@ -248,6 +249,7 @@ static bool prove(const struct hotpatch_patch *patch, struct proof *proof)
 	proof->image_bit = (uint64_t)1 << (patch->image_index % 64);
 	proof->self = (int)syscall(SYS_gettid);
 	proof->reader = hp_stack_open();
+	proof->hopeless = !proof->reader;
 	if (!proof->reader) {
 		snprintf(proof->who, sizeof(proof->who),
 			 "the process's threads cannot be looked at in /proc");
@@ -288,7 +290,8 @@ static bool sections_are_over(const struct hotpatch_patch *patch, char *why,
 
 static bool wants_unloading(const struct hotpatch_patch *patch)
 {
-	if (!patch->image.handle || patch->forced || patch->unloading)
+	/* While it is unloading the image belongs to the thread that does it. */
+	if (patch->unloading || patch->forced || !patch->image.handle)
 		return false;
 	if (was_never_seen(patch))
 		return patch->references == 0 &&
@@ -309,8 +312,10 @@ static void retain(struct hotpatch_patch *patch, const char *why)
 	hp_progress_made();
 }
 
-/* Puts it off; after a while it is called retained, and tried now and then. */
-static void put_off(struct hotpatch_patch *patch, const char *why)
+/* Puts it off; after a while, or at once if it is hopeless, it is called
+ * retained, and tried now and then. */
+static void put_off(struct hotpatch_patch *patch, const char *why,
+		    bool hopeless)
 {
 	uint64_t now_ns = hp_now_ns();
 
@@ -319,7 +324,7 @@ static void put_off(struct hotpatch_patch *patch, const char *why)
 	patch->retry_ns = now_ns + (patch->state == HOTPATCH_RETAINED ?
 					    RETAINED_RETRY_NS :
 					    RETRY_NS);
-	if (now_ns - patch->proof_ns >= PATIENCE_NS)
+	if (hopeless || now_ns - patch->proof_ns >= PATIENCE_NS)
 		retain(patch, why);
 	else
 		hp_text_copy(patch->reason, sizeof(patch->reason), why);
@@ -342,7 +347,7 @@ static struct hotpatch_patch *claim_next(void)
 			patch->unloading = true;
 			return patch;
 		}
-		put_off(patch, why);
+		put_off(patch, why, false);
 	}
 	return NULL;
 }
@@ -374,7 +379,7 @@ static void try_one(struct hotpatch_patch *patch)
 	if (!was_never_seen(patch) && !prove(patch, &proof)) {
 		hp_engine_lock();
 		patch->unloading = false;
-		put_off(patch, proof.who);
+		put_off(patch, proof.who, proof.hopeless);
 		hp_engine_unlock();
 		return;
 	}

@@ -226,7 +226,7 @@ static bool workers_start(struct worker *workers, struct options *options,
 			  int stop_fd)
 {
 	for (unsigned int i = 0; i < options->threads; i++) {
-		char name[16];
+		char name[sizeof("worker-4294967295")];
 
 		if (!worker_start(&workers[i], &options->port, stop_fd)) {
 			perror("server: worker");

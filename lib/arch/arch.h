@@ -6,6 +6,7 @@
 #ifndef HP_ARCH_H
 #define HP_ARCH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,8 +20,9 @@
 
 /*
  * The return addresses that the kernel pushes for the signal handlers of this
- * process; gives back how many different ones there are.
+ * process, and in @count how many different ones there are. False if they are
+ * not all known.
  */
-size_t hp_arch_restorers(uintptr_t restorers[HP_ARCH_RESTORERS]);
+bool hp_arch_restorers(uintptr_t restorers[HP_ARCH_RESTORERS], size_t *count);
 
 #endif

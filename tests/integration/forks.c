@@ -107,6 +107,7 @@ START_TEST(child_reverts_without_harm_to_its_parent)
 	struct hotpatch_patch_info info;
 	pid_t child;
 
+	needs_proc();
 	hotpatch_patch_info(patch, &info);
 	child = fork();
 	if (child == 0)
@@ -249,6 +250,7 @@ START_TEST(program_that_is_started_meanwhile_begins_anew)
 	struct hotpatch_patch *patch = open_bundle("one");
 	struct holder holder;
 
+	needs_proc();
 	holder_start(&holder);
 	begin_apply(patch);
 	in_child(exec_self);
@@ -263,6 +265,9 @@ END_TEST
 
 /* ---- Many ---- */
 
+/* The sanitizers do not survive a fork() of any moment. */
+#if !defined(UNDER_ASAN) && !defined(UNDER_TSAN)
+
 static uint32_t stop_patching;
 
 static void *patches_come_and_go(void *unused)
@@ -274,18 +279,38 @@ static void *patches_come_and_go(void *unused)
 	return NULL;
 }
 
-/* The parent's patch may be there or not, and stays as it is. */
-static void be_patched_as_well(void)
+/*
+ * The parent's patch may be there or not, and stays as it is. Without the means
+ * of a test, whose lock another thread may have held.
+ */
+static int be_patched_as_well(void)
 {
+	struct hotpatch_process_info process;
 	struct hotpatch_patch *patch;
-	int seen = version();
+	int before = version();
 
-	ck_assert(seen == 0 || seen == 1);
-	expect_no_transition();
-	patch = apply_bundle("two");
-	ck_assert_int_eq(version(), 2);
-	remove_patch(patch);
-	ck_assert_int_eq(version(), seen);
+	hotpatch_process_info(&process);
+	if (before < 0 || before > 1 || process.transition)
+		return 2;
+	if (hotpatch_patch_open(bundle_path("two"), NULL, &patch, NULL) ||
+	    hotpatch_patch_apply(patch, NULL, NULL) ||
+	    hotpatch_patch_wait(patch, HOTPATCH_DRAINED, PATIENCE_MS, NULL))
+		return 3;
+	if (version() != 2)
+		return 4;
+	if (hotpatch_patch_revert(patch, NULL, NULL) ||
+	    hotpatch_patch_wait(patch, HOTPATCH_UNMAPPED, PATIENCE_MS, NULL))
+		return 5;
+	return version() == before ? 0 : 6;
+}
+
+static void fork_and_patch(void)
+{
+	pid_t child = fork();
+
+	if (child == 0)
+		_exit(be_patched_as_well());
+	expect_success(child);
 }
 
 START_TEST(child_of_any_moment_can_be_patched)
@@ -294,15 +319,18 @@ START_TEST(child_of_any_moment_can_be_patched)
 	pthread_t patcher;
 	int i;
 
+	needs_proc();
 	workers_start(&workers, 1, saw_mixture);
 	pthread_create(&patcher, NULL, patches_come_and_go, NULL);
 	for (i = 0; i < FORKS; i++)
-		in_child(be_patched_as_well);
+		fork_and_patch();
 	hp_store_relaxed(&stop_patching, 1); /* as above */
 	pthread_join(patcher, NULL);
 	ck_assert_uint_eq(workers_stop(&workers), 0);
 }
 END_TEST
+
+#endif
 
 /* Without the means of a test, which this program is not then. */
 static int cycle_alone(void)
@@ -335,7 +363,9 @@ int main(int count, char **arguments)
 		child_of_a_thread_in_an_old_section_keeps_the_old_view,
 		child_of_a_section_with_the_patch_keeps_it_during_a_revert,
 		program_that_is_started_meanwhile_begins_anew,
+#if !defined(UNDER_ASAN) && !defined(UNDER_TSAN)
 		child_of_any_moment_can_be_patched,
+#endif
 	};
 
 	if (count > 1 && strcmp(arguments[1], "one cycle") == 0)

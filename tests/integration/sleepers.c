@@ -98,6 +98,7 @@ START_TEST(sleeper_without_old_code_is_moved_if_that_is_wanted)
 	uint64_t since = events_now();
 	struct sleeper sleeper;
 
+	needs_proc();
 	sleeper_start(&sleeper, sleep_elsewhere);
 	expect_ok(hotpatch_patch_apply(patch, &options, &err));
 	await_drained(patch);
@@ -177,6 +178,7 @@ START_TEST(moved_sleeper_lets_the_old_code_be_unmapped)
 	uint64_t since = events_now();
 	struct sleeper sleeper;
 
+	needs_proc();
 	sleeper_start(&sleeper, sleep_elsewhere);
 	ck_assert_int_eq(sleeper.seen_before, 1);
 	expect_ok(hotpatch_patch_revert(patch, &options, &err));

@@ -121,6 +121,7 @@ START_TEST(sleeper_in_an_old_section_is_named)
 	struct hotpatch_error why;
 	struct holder holder;
 
+	needs_proc();
 	holder_start(&holder);
 	holder_run(&holder, name_thread, "the holder");
 	ck_assert_uint_eq(hotpatch_blocker_list(NULL, 0), 0);
@@ -143,6 +144,7 @@ START_TEST(sleeper_in_an_old_function_is_named_with_it)
 	struct holder holder;
 	int seen = -1;
 
+	needs_proc();
 	ck_assert_int_eq(pipe(pipe_ends), 0);
 	holder_start(&holder);
 	holder_run(&holder, name_thread, "the sleeper");
@@ -195,6 +197,7 @@ START_TEST(missed_deadline_reverses_the_transition)
 	struct hotpatch_error why;
 	struct holder holder;
 
+	needs_proc();
 	holder_start(&holder);
 	holder_run(&holder, name_thread, "the holder");
 	ck_assert_int_eq(apply_with(patch, HOTPATCH_REVERSE, 0), HOTPATCH_OK);
@@ -275,6 +278,7 @@ START_TEST(code_that_was_forced_out_is_kept_for_good)
 	struct hotpatch_error why;
 	struct holder holder;
 
+	needs_proc();
 	holder_start(&holder);
 	expect_ok(hotpatch_patch_revert(patch, &options, &err));
 	await_drained(patch);
@@ -436,6 +440,9 @@ static void *come_and_go(void *name)
 	char path[512];
 	int i;
 
+	/* A task at rest, which the other one need not catch asleep. */
+	hotpatch_enter();
+	hotpatch_leave();
 	snprintf(path, sizeof(path), "%s/%s.so", HOTPATCH_TEST_BUNDLES,
 		 (const char *)name);
 	for (i = 0; i < 50; i++) {
@@ -456,6 +463,7 @@ START_TEST(callers_on_two_threads_are_served_one_after_the_other)
 	pthread_t threads[2];
 	int i;
 
+	needs_proc();
 	workers_start(&workers, 2, saw_mixture);
 	for (i = 0; i < 2; i++)
 		pthread_create(&threads[i], NULL, come_and_go, names[i]);

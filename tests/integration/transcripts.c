@@ -359,6 +359,7 @@ START_TEST(missed_deadline_reverses_by_policy)
 	struct hotpatch_patch_info info;
 	struct holder holder;
 
+	needs_proc();
 	holder_start(&holder);
 	begin_with(patch, HOTPATCH_REVERSE);
 	expect_status(HOTPATCH_E_STALLED,
@@ -432,6 +433,7 @@ START_TEST(forced_revert_keeps_the_old_code_for_good)
 	struct hotpatch_patch *patch = apply_bundle("second");
 	struct holder holder;
 
+	needs_proc();
 	holder_start(&holder);
 	expect_ok(hotpatch_patch_revert(patch, &options, &err));
 	await_drained(patch);

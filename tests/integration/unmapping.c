@@ -92,12 +92,18 @@ static void expect_retained(struct hotpatch_patch *patch, const char *first,
 	ck_assert_int_eq(hotpatch_patch_wait(patch, HOTPATCH_UNMAPPED,
 					     PATIENCE_MS, &why),
 			 HOTPATCH_E_RETAINED);
-	expect_words(why, first, second);
 	expect_state(patch, HOTPATCH_RETAINED);
 	find_event(0, HOTPATCH_PHASE_RETAINED);
 	hotpatch_patch_info(patch, &info);
 	ck_assert_int_eq(info.status, HOTPATCH_E_RETAINED);
+	/* The sanitizer has a thread of its own, which may be named instead. */
+#ifndef UNDER_TSAN
+	expect_words(why, first, second);
 	ck_assert(strstr(info.reason, second));
+#else
+	(void)first;
+	(void)second;
+#endif
 	ck_assert_uint_gt(info.mapped_bytes, 0);
 	ck_assert_uint_eq(count_copies(), 1);
 }
@@ -133,6 +139,7 @@ START_TEST(code_under_a_sleeper_in_no_section_stays_until_it_wakes)
 	pthread_t thread;
 	void *answer;
 
+	needs_proc();
 	pthread_create(&thread, NULL, call_and_read, NULL);
 	await_semaphore(&ready);
 	await(is_asleep(stranger_id));
@@ -160,6 +167,7 @@ START_TEST(code_is_retained_while_a_thread_in_no_section_runs)
 	struct hotpatch_patch *patch = apply_bundle("caller");
 	pthread_t thread;
 
+	needs_proc();
 	pthread_create(&thread, NULL, spin_outside, NULL);
 	await_semaphore(&ready);
 	revert(patch);
@@ -176,6 +184,7 @@ START_TEST(code_stays_under_a_thread_that_the_bundle_started)
 	pthread_t thread;
 	void *answer;
 
+	needs_proc();
 	ck_assert_int_eq(start_thread(&thread, pipe_ends[0]), 0);
 	pthread_setname_np(thread, "of the bundle");
 	revert(patch);
@@ -208,6 +217,7 @@ START_TEST(loop_that_never_returns_is_swapped_for_later_callers)
 	pthread_t before;
 	pthread_t after;
 
+	needs_proc();
 	pthread_create(&before, NULL, run_named_loop, NULL);
 	await(has_looped(0));
 	apply(patch);
@@ -227,6 +237,7 @@ START_TEST(bundles_own_loop_is_reported_and_unmapped_when_it_ends)
 	struct hotpatch_patch *patch = apply_bundle("loop");
 	pthread_t thread;
 
+	needs_proc();
 	pthread_create(&thread, NULL, run_named_loop, NULL);
 	await(has_looped(1));
 	revert(patch);
@@ -261,6 +272,7 @@ START_TEST(code_that_a_safe_point_returns_to_stays)
 	struct hotpatch_patch *patch = apply_bundle("caller");
 	pthread_t thread;
 
+	needs_proc();
 	pthread_create(&thread, NULL, work_in_one_section, NULL);
 	await(has_looped(0));
 	revert(patch);
@@ -294,6 +306,7 @@ START_TEST(code_that_called_the_sections_stays)
 	struct hotpatch_patch *patch = apply_bundle("caller");
 	pthread_t thread;
 
+	needs_proc();
 	pthread_create(&thread, NULL, call_work_in_sections, NULL);
 	await(has_looped(0));
 	revert(patch);
@@ -316,6 +329,7 @@ START_TEST(caller_in_the_code_cannot_unmap_it_under_itself)
 {
 	struct hotpatch_patch *patch = apply_bundle("caller");
 
+	needs_proc();
 	ck_assert_int_eq(call(unmap_from_inside, patch), 1);
 	expect_unmapped_in_time(patch);
 }
@@ -326,6 +340,7 @@ START_TEST(task_that_asks_from_inside_cannot_unmap_it_either)
 {
 	struct hotpatch_patch *patch = apply_bundle("caller");
 
+	needs_proc();
 	hotpatch_enter();
 	hotpatch_leave();
 	ck_assert_int_eq(call(unmap_from_inside, patch), 1);
@@ -350,6 +365,7 @@ START_TEST(code_with_a_thread_local_destructor_is_retained)
 	struct hotpatch_patch *patch = apply_bundle("destructor");
 	pthread_t thread;
 
+	needs_proc();
 	pthread_create(&thread, NULL, leave_and_wait, NULL);
 	await_semaphore(&ready);
 	revert(patch);
@@ -365,6 +381,7 @@ START_TEST(code_with_a_unique_symbol_is_retained)
 {
 	struct hotpatch_patch *patch = apply_bundle("unique");
 
+	needs_proc();
 	leave_something(&destroyed);
 	ck_assert_int_eq(destroyed, 2);
 	revert(patch);
@@ -376,10 +393,6 @@ START_TEST(code_with_a_unique_symbol_is_retained)
 }
 END_TEST
 
-/* ---- The main thread has exited ---- */
-
-static pthread_t main_thread;
-
 static void one_cycle(const char *name, int expected)
 {
 	struct hotpatch_patch *patch = apply_bundle(name);
@@ -390,6 +403,13 @@ static void one_cycle(const char *name, int expected)
 	remove_patch(patch);
 	ck_assert_int_eq(version(), 0);
 }
+
+/* ---- The main thread has exited ---- */
+
+/* The sanitizer cannot join a main thread. */
+#ifndef UNDER_TSAN
+
+static pthread_t main_thread;
 
 static void *go_on_alone(void *unused)
 {
@@ -416,6 +436,7 @@ START_TEST(everything_works_after_the_main_thread_has_exited)
 	pid_t child = fork();
 	int status = -1;
 
+	needs_proc();
 	ck_assert_int_ge(child, 0);
 	if (child == 0)
 		exit_main_thread();
@@ -424,6 +445,8 @@ START_TEST(everything_works_after_the_main_thread_has_exited)
 		      "the child ended with %#x", (unsigned int)status);
 }
 END_TEST
+
+#endif
 
 /* ---- Many cycles ---- */
 
@@ -467,13 +490,17 @@ START_TEST(cycles_leave_nothing_behind)
 	struct footprint before;
 	struct footprint after;
 
+	needs_proc();
 	many_cycles(WARM_UP_CYCLES);
 	before = take_footprint();
 	many_cycles(wanted ? strtoul(wanted, NULL, 10) : CYCLES);
 	after = take_footprint();
-	ck_assert_uint_eq(after.mappings, before.mappings);
 	ck_assert_uint_eq(after.descriptors, before.descriptors);
+	/* Sanitizers map memory of their own, and have a heap of their own. */
+#if !defined(UNDER_ASAN) && !defined(UNDER_TSAN)
+	ck_assert_uint_eq(after.mappings, before.mappings);
 	ck_assert_uint_le(after.heap_bytes, before.heap_bytes + 1024);
+#endif
 	ck_assert_uint_eq(count_copies(), 0);
 }
 END_TEST
@@ -494,7 +521,9 @@ static void add_tests(TCase *all)
 	tcase_add_test(all, task_that_asks_from_inside_cannot_unmap_it_either);
 	tcase_add_test(all, code_with_a_thread_local_destructor_is_retained);
 	tcase_add_test(all, code_with_a_unique_symbol_is_retained);
+#ifndef UNDER_TSAN
 	tcase_add_test(all, everything_works_after_the_main_thread_has_exited);
+#endif
 	tcase_add_test(all, cycles_leave_nothing_behind);
 }
 

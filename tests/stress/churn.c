@@ -212,7 +212,8 @@ static void *call_unregistered(void *argument)
 		version = roll(&state, 2) ? first_version() : third_version(3);
 		expect(version >= 0 && version <= BUNDLES, "no version",
 		       version, 0);
-		nap(&state);
+		/* Long enough to be caught asleep. */
+		poll(NULL, 0, 1 + (int)roll(&state, 20));
 	}
 	return NULL;
 }
@@ -411,6 +412,9 @@ static void *change(void *argument)
 	int count;
 	int i;
 
+	/* A task at rest, which the other one need not catch asleep. */
+	hotpatch_enter();
+	hotpatch_leave();
 	while (!is_over()) {
 		count = 1 + (int)roll(&changer->state, 2);
 		for (i = 0; i < count; i++) {

@@ -270,7 +270,10 @@ static const struct pointer pointers[] = {
 	{offsetof(struct hotpatch_replacement, module), 0x7fffffff},
 	{offsetof(struct hotpatch_replacement, file), 0x7fffffff},
 	{offsetof(struct hotpatch_replacement, name), -4096},
+#if defined(__x86_64__)
+	/* Elsewhere linkers put the file's head into the code's segment. */
 	{offsetof(struct hotpatch_replacement, function), 0},
+#endif
 	{offsetof(struct hotpatch_replacement, function), 0x7fffffff},
 	{offsetof(struct hotpatch_replacement, original), 0},
 	{offsetof(struct hotpatch_replacement, original), 0x7ffffff8},

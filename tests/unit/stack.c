@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -209,18 +210,42 @@ START_TEST(each_of_several_ranges_is_searched_for)
 }
 END_TEST
 
-/* The function that makes the system call is on no stack, only in the program
- * counter. */
+/* Makes the system call itself, so that only the program counter is in it. */
+extern long read_directly(int fd, void *place, size_t size)
+	__attribute__((visibility("hidden")));
+
+#if defined(__x86_64__)
+#define READ_DIRECTLY "xorl %eax, %eax\nsyscall\nret\n"
+#else
+#define READ_DIRECTLY "mov x8, #63\nsvc #0\nret\n"
+#endif
+
+__asm__(".pushsection .text\n"
+	".globl read_directly\n"
+	".hidden read_directly\n"
+	".type read_directly, %function\n"
+	"read_directly:\n"
+	".cfi_startproc\n" READ_DIRECTLY ".cfi_endproc\n"
+	".size read_directly, . - read_directly\n"
+	".popsection\n");
+
+static void *direct_sleeper(void *unused)
+{
+	char byte;
+
+	(void)unused;
+	announce();
+	while (read_directly(wake[0], &byte, 1) != 1)
+		;
+	return NULL;
+}
+
 START_TEST(program_counter_is_looked_at)
 {
-	struct hp_module_facts facts;
-	struct hp_stack_range range;
+	struct hp_stack_range range = range_of((void (*)(void))read_directly);
 	struct hp_stack_look look;
 
-	ck_assert(hp_module_find((const void *)(uintptr_t)read, &facts));
-	ck_assert(hp_module_function(&facts, (uintptr_t)read, &range.start,
-				     &range.stop));
-	start(sleeper);
+	start(direct_sleeper);
 	ck_assert_int_eq(inspect(&range, &look), HP_STACK_FOUND);
 	end();
 }
@@ -321,19 +346,28 @@ START_TEST(own_stack_is_searched_up_to_its_base)
 }
 END_TEST
 
+static bool is_listed(int wanted, const int *threads, long count)
+{
+	while (count-- > 0)
+		if (threads[count] == wanted)
+			return true;
+	return false;
+}
+
 START_TEST(every_thread_is_listed)
 {
 	int threads[64];
+	long before = hp_stack_threads(threads, 64);
 	long count;
-	long i;
 
+	ck_assert(is_listed(gettid(), threads, before));
 	start(sleeper);
 	count = hp_stack_threads(threads, 64);
-	ck_assert_int_eq(count, 2);
-	for (i = 0; i < count; i++)
-		ck_assert(threads[i] == gettid() || threads[i] == thread_id);
-	ck_assert_int_ne(threads[0], threads[1]);
-	ck_assert_int_eq(hp_stack_threads(threads, 1), 2);
+	/* A sanitizer may have threads of its own. */
+	ck_assert_int_ge(count, before + 1);
+	ck_assert(is_listed(gettid(), threads, count));
+	ck_assert(is_listed(thread_id, threads, count));
+	ck_assert_int_eq(hp_stack_threads(threads, 1), count);
 	end();
 }
 END_TEST

@@ -24,6 +24,18 @@
 #define CREATORS 8
 #define CREATED 300
 
+/* No word of a stack is likely to be in the eight bytes behind it. */
+#define NOWHERE ((uintptr_t)0x5a5a5a5a5a5a1000)
+
+#ifdef __SANITIZE_THREAD__
+#define UNDER_TSAN 1
+#endif
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define UNDER_TSAN 1
+#endif
+#endif
+
 /* From the linker: the program's own code. */
 extern const char __executable_start[];
 extern const char etext[];
@@ -356,6 +368,9 @@ START_TEST(fiber_is_known_by_its_name_and_stack)
 }
 END_TEST
 
+/* The sanitizer would wait for ever for a thread that ends behind its back. */
+#ifndef UNDER_TSAN
+
 static int dead_thread;
 
 static void *die_silently(void *unused)
@@ -383,6 +398,8 @@ START_TEST(record_of_a_dead_thread_is_given_back_once_asked)
 	ck_assert_uint_eq(hp_task_oldest(), UINT64_MAX);
 }
 END_TEST
+
+#endif
 
 static jmp_buf out_of_section;
 
@@ -468,7 +485,7 @@ START_TEST(safe_point_remembers_which_images_it_returns_to)
 {
 	struct hp_task_sight sight;
 
-	ck_assert_int_eq(hp_task_image_add(1, 2), 0);
+	ck_assert_int_eq(hp_task_image_add(NOWHERE, NOWHERE + 8), 0);
 	ck_assert_uint_eq(held_after_moving(), 0);
 	ck_assert_int_eq(hp_task_image_add((uintptr_t)__executable_start,
 					   (uintptr_t)etext),
@@ -491,7 +508,7 @@ START_TEST(next_safe_point_forgets_what_was_returned_from)
 	move_on();
 	ck_assert_uint_eq(look_at(hotpatch_self).held, 1);
 	hp_task_image_remove(0);
-	ck_assert_int_eq(hp_task_image_add(1, 2), 0);
+	ck_assert_int_eq(hp_task_image_add(NOWHERE, NOWHERE + 8), 0);
 	move_on();
 	ck_assert_uint_eq(look_at(hotpatch_self).held, 0);
 	hotpatch_leave();
@@ -596,7 +613,9 @@ static void add_tests(TCase *all)
 	tcase_add_test(all,
 		       threads_that_create_at_once_get_records_of_their_own);
 	tcase_add_test(all, fiber_is_known_by_its_name_and_stack);
+#ifndef UNDER_TSAN
 	tcase_add_test(all, record_of_a_dead_thread_is_given_back_once_asked);
+#endif
 	tcase_add_test(all, frame_that_was_left_is_healed_at_the_next_enter);
 	tcase_add_test(all,
 		       frame_that_was_left_is_healed_at_the_next_safe_point);

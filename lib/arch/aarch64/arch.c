@@ -5,8 +5,9 @@
  */
 #include "../arch.h"
 
-size_t hp_arch_restorers(uintptr_t restorers[HP_ARCH_RESTORERS])
+bool hp_arch_restorers(uintptr_t restorers[HP_ARCH_RESTORERS], size_t *count)
 {
 	(void)restorers;
-	return 0;
+	*count = 0;
+	return true;
 }

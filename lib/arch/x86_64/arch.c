@@ -30,20 +30,23 @@ static bool is_known(const uintptr_t *restorers, size_t count,
 	return false;
 }
 
-size_t hp_arch_restorers(uintptr_t restorers[HP_ARCH_RESTORERS])
+bool hp_arch_restorers(uintptr_t restorers[HP_ARCH_RESTORERS], size_t *count)
 {
 	struct kernel_action action;
-	size_t count = 0;
 	int number;
 
-	for (number = 1; number <= 64 && count < HP_ARCH_RESTORERS; number++) {
+	*count = 0;
+	for (number = 1; number <= 64; number++) {
 		action.restorer = NULL;
 		if (syscall(SYS_rt_sigaction, number, NULL, &action,
-			    sizeof(action.mask)) != 0 ||
-		    !action.restorer ||
-		    is_known(restorers, count, (uintptr_t)action.restorer))
+			    sizeof(action.mask)) != 0)
+			return false;
+		if (!action.restorer ||
+		    is_known(restorers, *count, (uintptr_t)action.restorer))
 			continue;
-		restorers[count++] = (uintptr_t)action.restorer;
+		if (*count == HP_ARCH_RESTORERS)
+			return false;
+		restorers[(*count)++] = (uintptr_t)action.restorer;
 	}
-	return count;
+	return true;
 }
