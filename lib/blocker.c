@@ -148,6 +148,43 @@ void hp_blocker_name(const struct hp_task_range *ranges, size_t count,
 	}
 }
 
+/* The first task that entered from code between the two addresses. */
+static bool find_entered_from(uintptr_t start, uintptr_t stop,
+			      struct hp_task_sight *sight)
+{
+	size_t i;
+
+	for (i = 0; hp_task_look(i, sight); i++)
+		if (sight->kind >= HP_TASK_THREAD && sight->where >= start &&
+		    sight->where < stop)
+			return true;
+	return false;
+}
+
+void hp_blocker_still_runs(const struct hotpatch_patch *patch, char *text,
+			   size_t size)
+{
+	const struct hotpatch_slot *slot;
+	struct hp_task_sight sight;
+	uintptr_t start;
+	uintptr_t stop;
+	char name[16];
+	size_t i;
+
+	text[0] = '\0';
+	for (i = 0; i < patch->manifest.replace_count; i++) {
+		slot = patch->bindings[i].slot;
+		if (!slot || !hp_slot_original_code(slot, &start, &stop) ||
+		    !find_entered_from(start, stop, &sight))
+			continue;
+		read_name(&sight, name);
+		snprintf(text, size,
+			 "old version of %s still running in %s (%d)",
+			 slot->name, name, sight.thread);
+		return;
+	}
+}
+
 static void fill(struct inquiry *inquiry, const struct hp_task_sight *sight,
 		 struct hotpatch_blocker *blocker)
 {

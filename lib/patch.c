@@ -6,6 +6,7 @@
 #include "patch.h"
 
 #include "atomic.h"
+#include "blocker.h"
 #include "engine.h"
 #include "prototype.h"
 #include "status.h"
@@ -346,6 +347,9 @@ static void fill_info(const struct hotpatch_patch *patch,
 	info->generation = patch->generation;
 	info->status = patch->status;
 	hp_text_copy(info->reason, sizeof(info->reason), patch->reason);
+	if (patch->state == HOTPATCH_ACTIVE)
+		hp_blocker_still_runs(patch, info->still_runs,
+				      sizeof(info->still_runs));
 	info->open_us = patch->opened_us;
 	info->drain_us = patch->drained_us;
 	info->unmap_us = patch->unmapped_us;

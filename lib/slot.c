@@ -290,6 +290,20 @@ void hp_slot_give_views_back(struct hotpatch_slot *slot)
 	}
 }
 
+bool hp_slot_original_code(const struct hotpatch_slot *slot, uintptr_t *start,
+			   uintptr_t *stop)
+{
+	uintptr_t original = (uintptr_t)slot->original;
+	const struct hp_module *module;
+
+	for (module = hp_modules; module; module = module->next)
+		if (original - module->facts.start <
+		    module->facts.stop - module->facts.start)
+			return hp_module_function(&module->facts, original,
+						  start, stop);
+	return false;
+}
+
 void hp_slot_name(const struct hotpatch_slot *slot, char *text, size_t size)
 {
 	char whole[512];

@@ -91,6 +91,10 @@ void hp_slot_detour(struct hotpatch_slot *slot);
 void hp_slot_settle(struct hotpatch_slot *slot, enum hp_side side);
 void hp_slot_point_newest(struct hotpatch_slot *slot, enum hp_side side);
 
+/* The code of the body that was compiled in; false if it cannot be told. */
+bool hp_slot_original_code(const struct hotpatch_slot *slot, uintptr_t *start,
+			   uintptr_t *stop);
+
 /* "name", or "file.c:name" for a static function. */
 void hp_slot_name(const struct hotpatch_slot *slot, char *text, size_t size);
 

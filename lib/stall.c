@@ -20,20 +20,12 @@ static bool old_code(const struct hotpatch_slot *slot,
 		     struct hp_stack_range *range)
 {
 	const struct hp_binding *binding = hp_slot_winner(slot, HP_OLD_SIDE);
-	uintptr_t original = (uintptr_t)slot->original;
-	const struct hp_module *module;
 
-	if (binding) {
-		range->start = binding->patch->image.start;
-		range->stop = binding->patch->image.stop;
-		return true;
-	}
-	for (module = hp_modules; module; module = module->next)
-		if (original - module->facts.start <
-		    module->facts.stop - module->facts.start)
-			return hp_module_function(&module->facts, original,
-						  &range->start, &range->stop);
-	return false;
+	if (!binding)
+		return hp_slot_original_code(slot, &range->start, &range->stop);
+	range->start = binding->patch->image.start;
+	range->stop = binding->patch->image.stop;
+	return true;
 }
 
 /* One range for each changed slot; NULL if one cannot be told. */

@@ -264,6 +264,9 @@ HOTPATCH_API unsigned int hotpatch_poll(void);
  * @generation:   that its last transition made, 0 if none
  * @status:       why it was reversed, retained or failed; else HOTPATCH_OK
  * @reason:       the same as a sentence, else ""
+ * @still_runs:   of an active patch: the function whose original body a thread
+ *                is still in, because it is a loop that never returned, told
+ *                by where threads entered their sections; else ""
  * @open_us:      microseconds that opening took
  * @drain_us:     from the start of its last transition until drained
  * @unmap_us:     from the start of the revert until unmapped
@@ -280,6 +283,7 @@ struct hotpatch_patch_info {
 	uint64_t generation;
 	enum hotpatch_status status;
 	char reason[256];
+	char still_runs[128];
 	uint64_t open_us;
 	uint64_t drain_us;
 	uint64_t unmap_us;

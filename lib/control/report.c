@@ -43,8 +43,8 @@ json_t *hp_report_greeting(enum hp_access access)
 json_t *hp_report_patch(const struct hotpatch_patch_info *info)
 {
 	return json_pack(
-		"{s:o, s:s, s:I, s:s, s:o, s:I, s:I, s:I, s:I, s:s, s:o, s:I, "
-		"s:I, s:I}",
+		"{s:o, s:s, s:I, s:s, s:o, s:I, s:I, s:I, s:I, s:s, s:o, s:o, "
+		"s:I, s:I, s:I}",
 		"name", hp_wire_text(info->name), "state",
 		hotpatch_state_name(info->state), "sequence",
 		(json_int_t)info->sequence, "build_id", info->build_id, "path",
@@ -53,7 +53,8 @@ json_t *hp_report_patch(const struct hotpatch_patch_info *info)
 		"mapped_bytes", (json_int_t)info->mapped_bytes, "generation",
 		(json_int_t)info->generation, "status",
 		hotpatch_status_name(info->status), "reason",
-		hp_wire_text(info->reason), "open_us",
+		hp_wire_text(info->reason), "still_runs",
+		hp_wire_text(info->still_runs), "open_us",
 		(json_int_t)info->open_us, "drain_us",
 		(json_int_t)info->drain_us, "unmap_us",
 		(json_int_t)info->unmap_us);
@@ -89,6 +90,16 @@ static json_t *report_blocker(const struct hotpatch_blocker *blocker)
 			 hp_wire_text(blocker->advice));
 }
 
+/* A list is whole, or NULL for want of memory, which fails what it is part of:
+ * a shorter one would be believed. */
+static void append(json_t **list, json_t *item)
+{
+	if (!json_array_append_new(*list, item))
+		return;
+	json_decref(*list);
+	*list = NULL;
+}
+
 static json_t *report_blockers(size_t *total)
 {
 	struct hotpatch_blocker blockers[HP_REPORT_BLOCKERS];
@@ -97,12 +108,12 @@ static json_t *report_blockers(size_t *total)
 
 	*total = hotpatch_blocker_list(blockers, HP_REPORT_BLOCKERS);
 	for (i = 0; i < *total && i < HP_REPORT_BLOCKERS; i++)
-		json_array_append_new(list, report_blocker(&blockers[i]));
+		append(&list, report_blocker(&blockers[i]));
 	return list;
 }
 
 /* Fills @retained with the names of those that stay mapped for good. */
-static json_t *report_patches(size_t *total, json_t *retained)
+static json_t *report_patches(size_t *total, json_t **retained)
 {
 	struct hotpatch_patch_info *infos =
 		calloc(HP_REPORT_PATCHES, sizeof(*infos));
@@ -111,10 +122,9 @@ static json_t *report_patches(size_t *total, json_t *retained)
 
 	*total = infos ? hotpatch_patch_list(infos, HP_REPORT_PATCHES) : 0;
 	for (i = 0; i < *total && i < HP_REPORT_PATCHES; i++) {
-		json_array_append_new(list, hp_report_patch(&infos[i]));
+		append(&list, hp_report_patch(&infos[i]));
 		if (infos[i].state == HOTPATCH_RETAINED)
-			json_array_append_new(retained,
-					      hp_wire_text(infos[i].name));
+			append(retained, hp_wire_text(infos[i].name));
 	}
 	free(infos);
 	return list;
@@ -125,7 +135,7 @@ json_t *hp_report_status(void)
 	json_t *retained = json_array();
 	size_t patch_count;
 	size_t blocker_count;
-	json_t *patches = report_patches(&patch_count, retained);
+	json_t *patches = report_patches(&patch_count, &retained);
 	json_t *blockers = report_blockers(&blocker_count);
 
 	return json_pack("{s:o, s:o, s:I, s:o, s:I, s:o}", "process",
@@ -161,7 +171,7 @@ json_t *hp_report_slots(size_t offset, size_t limit)
 	}
 	total = hotpatch_slot_list(slots, stop);
 	for (i = offset; i < stop && i < total; i++)
-		json_array_append_new(list, report_slot(&slots[i]));
+		append(&list, report_slot(&slots[i]));
 	free(slots);
 	return json_pack("{s:o, s:I}", "slots", list, "slot_count",
 			 (json_int_t)total);
@@ -187,7 +197,7 @@ json_t *hp_report_events(uint64_t after, size_t limit)
 	size_t i;
 
 	for (i = 0; i < count; i++)
-		json_array_append_new(list, report_event(&events[i]));
+		append(&list, report_event(&events[i]));
 	free(events);
 	return json_pack("{s:o}", "events", list);
 }

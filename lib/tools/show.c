@@ -123,6 +123,7 @@ static void add_duration(struct hp_table *table, const json_t *patch)
 static void print_patches(const json_t *patches)
 {
 	struct hp_table table = {.columns = 6};
+	const char *remark;
 	json_t *patch;
 	size_t i;
 
@@ -131,7 +132,7 @@ static void print_patches(const json_t *patches)
 	hp_table_add(&table, "SEQUENCE");
 	hp_table_add(&table, "FUNCTIONS");
 	hp_table_add(&table, "DRAINED");
-	hp_table_add(&table, "REASON");
+	hp_table_add(&table, "REMARK");
 	json_array_foreach(patches, i, patch)
 	{
 		hp_table_add(&table, "%s", hp_json_text(patch, "name"));
@@ -142,7 +143,10 @@ static void print_patches(const json_t *patches)
 			     (int)hp_json_number(patch, "bound"),
 			     (int)hp_json_number(patch, "functions"));
 		add_duration(&table, patch);
-		hp_table_add(&table, "%s", hp_json_text(patch, "reason"));
+		remark = hp_json_text(patch, "reason");
+		if (!remark[0])
+			remark = hp_json_text(patch, "still_runs");
+		hp_table_add(&table, "%s", remark);
 	}
 	hp_table_print(&table);
 	hp_table_release(&table);

@@ -214,6 +214,7 @@ static bool has_looped(int body)
 START_TEST(loop_that_never_returns_is_swapped_for_later_callers)
 {
 	struct hotpatch_patch *patch = open_bundle("loop");
+	struct hotpatch_patch_info info;
 	pthread_t before;
 	pthread_t after;
 
@@ -222,11 +223,16 @@ START_TEST(loop_that_never_returns_is_swapped_for_later_callers)
 	await(has_looped(0));
 	apply(patch);
 	ck_assert(!has_looped(1));
+	hotpatch_patch_info(patch, &info);
+	ck_assert(
+		strstr(info.still_runs, "run_loop still running in the loop"));
 	pthread_create(&after, NULL, run_named_loop, NULL);
 	await(has_looped(1));
 	hp_store_relaxed(&stop, 1); /* as above */
 	pthread_join(before, NULL);
 	pthread_join(after, NULL);
+	hotpatch_patch_info(patch, &info);
+	ck_assert_str_eq(info.still_runs, "");
 	revert(patch);
 	expect_unmapped_in_time(patch);
 }
