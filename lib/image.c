@@ -498,6 +498,44 @@ enum hotpatch_status hp_image_load(const char *path,
 	return HOTPATCH_OK;
 }
 
+/*
+ * The names that an image wants from others stand first among its dynamic
+ * symbols; the second word of the GNU hash table tells how many they are.
+ */
+static bool imports(const struct hp_image *image, const char *wanted)
+{
+	const ElfW(Sym) *symbols = NULL;
+	const ElfW(Dyn) *entry;
+	const char *names = NULL;
+	const uint32_t *hash = NULL;
+	struct link_map *map;
+	uint32_t i;
+
+	if (dlinfo(image->handle, RTLD_DI_LINKMAP, &map) != 0)
+		return true;
+	for (entry = map->l_ld; entry->d_tag != DT_NULL; entry++) {
+		if (entry->d_tag == DT_SYMTAB)
+			symbols = (const ElfW(Sym) *)entry->d_un.d_ptr;
+		else if (entry->d_tag == DT_STRTAB)
+			names = (const char *)entry->d_un.d_ptr;
+		else if (entry->d_tag == DT_GNU_HASH)
+			hash = (const uint32_t *)entry->d_un.d_ptr;
+	}
+	if (!symbols || !names || !hash)
+		return true;
+	for (i = 1; i < hash[1]; i++)
+		if (symbols[i].st_shndx == SHN_UNDEF &&
+		    !strcmp(names + symbols[i].st_name, wanted))
+			return true;
+	return false;
+}
+
+bool hp_image_makes_keys(const struct hp_image *image)
+{
+	return imports(image, "pthread_key_create") ||
+	       imports(image, "tss_create");
+}
+
 enum hotpatch_status hp_image_unload(struct hp_image *image,
 				     struct hotpatch_error *err)
 {

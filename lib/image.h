@@ -39,6 +39,9 @@ enum hotpatch_status hp_image_load(const char *path,
 				   struct hp_image *image,
 				   struct hotpatch_error *err);
 
+/* True if it can make keys of threads, whose destructors nothing tells. */
+bool hp_image_makes_keys(const struct hp_image *image);
+
 /*
  * Unmaps it. E_RETAINED if it is still mapped afterwards, with the likely
  * reason. Either way the handle is given up.

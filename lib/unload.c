@@ -7,6 +7,7 @@
  *  - no task adopted that generation at a safe point with the code on its
  *    stack, entered from the code, or has it above the frame that entered: a
  *    main loop that was itself replaced;
+ *  - no signal is handled by it, and it cannot have made a key of threads;
  *  - every thread that is no task is asleep with nothing of the code on its
  *    stack, because such threads may call entries at any time.
  *
@@ -25,6 +26,8 @@
 #include "task.h"
 #include "transition.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -240,6 +243,37 @@ static bool threads_are_clear(struct proof *proof)
 	return clear;
 }
 
+/* What the code may have left behind that runs it without a thread of its
+ * own: the process's signal handlers, and destructors of threads' keys. */
+static bool nothing_is_left(struct proof *proof,
+			    const struct hotpatch_patch *patch)
+{
+	struct sigaction action;
+	int number;
+
+	for (number = 1; number < NSIG; number++) {
+		if (sigaction(number, NULL, &action) != 0 ||
+		    !in_image(proof, (uintptr_t)action.sa_sigaction))
+			continue;
+		snprintf(proof->who, sizeof(proof->who),
+			 "signal %d is handled by it", number);
+		return false;
+	}
+	if (!hp_image_makes_keys(&patch->image))
+		return true;
+	snprintf(proof->who, sizeof(proof->who),
+		 "it may have made a key of threads whose destructor is in it");
+	return false;
+}
+
+/* Is /proc missing, closed to us or not as expected? A lack of memory or of
+ * descriptors is another thing: it passes. */
+static bool is_hopeless(int cause)
+{
+	return cause == 0 || cause == ENOENT || cause == EACCES ||
+	       cause == EPERM;
+}
+
 static bool prove(const struct hotpatch_patch *patch, struct proof *proof)
 {
 	bool clear;
@@ -248,14 +282,16 @@ static bool prove(const struct hotpatch_patch *patch, struct proof *proof)
 	proof->range.stop = patch->image.stop;
 	proof->image_bit = (uint64_t)1 << (patch->image_index % 64);
 	proof->self = (int)syscall(SYS_gettid);
+	errno = 0;
 	proof->reader = hp_stack_open();
-	proof->hopeless = !proof->reader;
+	proof->hopeless = !proof->reader && is_hopeless(errno);
 	if (!proof->reader) {
 		snprintf(proof->who, sizeof(proof->who),
 			 "the process's threads cannot be looked at in /proc");
 		return false;
 	}
-	clear = fibers_are_clear(proof) && threads_are_clear(proof);
+	clear = nothing_is_left(proof, patch) && fibers_are_clear(proof) &&
+		threads_are_clear(proof);
 	hp_stack_close(proof->reader);
 	return clear;
 }

@@ -399,6 +399,45 @@ START_TEST(code_with_a_unique_symbol_is_retained)
 }
 END_TEST
 
+START_TEST(code_that_handles_a_signal_stays_until_it_does_not)
+{
+	struct hotpatch_patch *patch = apply_bundle("handler");
+
+	needs_proc();
+	leave_something(&destroyed);
+	revert(patch);
+	expect_retained(patch, "handler", "signal 12 is handled by it");
+	raise(SIGUSR2);
+	signal(SIGUSR2, SIG_DFL);
+	expect_unmapped_in_time(patch);
+}
+END_TEST
+
+START_TEST(what_was_registered_for_the_end_runs_before_the_code_goes)
+{
+	struct hotpatch_patch *patch = apply_bundle("exit");
+
+	needs_proc();
+	leave_something(&destroyed);
+	ck_assert_int_eq(destroyed, 0);
+	revert(patch);
+	expect_unmapped_in_time(patch);
+	ck_assert_int_eq(destroyed, 1);
+}
+END_TEST
+
+START_TEST(code_that_may_have_made_a_key_stays)
+{
+	struct hotpatch_patch *patch = apply_bundle("key");
+
+	needs_proc();
+	leave_something(&destroyed);
+	revert(patch);
+	expect_retained(patch, "key", "key of threads");
+	hotpatch_patch_close(patch);
+}
+END_TEST
+
 static void one_cycle(const char *name, int expected)
 {
 	struct hotpatch_patch *patch = apply_bundle(name);
@@ -527,6 +566,10 @@ static void add_tests(TCase *all)
 	tcase_add_test(all, task_that_asks_from_inside_cannot_unmap_it_either);
 	tcase_add_test(all, code_with_a_thread_local_destructor_is_retained);
 	tcase_add_test(all, code_with_a_unique_symbol_is_retained);
+	tcase_add_test(all, code_that_handles_a_signal_stays_until_it_does_not);
+	tcase_add_test(all, code_that_may_have_made_a_key_stays);
+	tcase_add_test(
+		all, what_was_registered_for_the_end_runs_before_the_code_goes);
 #ifndef UNDER_TSAN
 	tcase_add_test(all, everything_works_after_the_main_thread_has_exited);
 #endif
