@@ -362,7 +362,7 @@ static void put_off(struct hotpatch_patch *patch, const char *why,
 					    RETRY_NS);
 	if (hopeless || now_ns - patch->proof_ns >= PATIENCE_NS)
 		retain(patch, why);
-	else
+	else if (!patch->reversed) /* whose reason is the missed deadline */
 		hp_text_copy(patch->reason, sizeof(patch->reason), why);
 }
 
