@@ -9,6 +9,7 @@
 #include "../status.h"
 #include "report.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,17 +87,27 @@ static enum hotpatch_status revert_one(struct hp_pending *pending,
 	hotpatch_patch_close(patch);
 	if (status && status != HOTPATCH_E_ALREADY)
 		return status;
-	json_array_append_new(pending->names, hp_wire_text(name));
+	if (json_array_append_new(pending->names, hp_wire_text(name)))
+		return hp_error(err, HOTPATCH_E_NO_MEMORY, ENOMEM, name,
+				"%s is reverted, but there is no memory to "
+				"tell what else is.",
+				name);
 	return HOTPATCH_OK;
 }
 
-/* The newest patch that tasks see or are moving to; false if there is none. */
-static bool newest_active(char name[HOTPATCH_NAME_SIZE])
+/* The newest patch that tasks see or are moving to; "" if there is none. */
+static enum hotpatch_status newest_active(char name[HOTPATCH_NAME_SIZE],
+					  struct hotpatch_error *err)
 {
 	struct hotpatch_patch_info *infos = calloc(NAME_LIMIT, sizeof(*infos));
-	size_t count = infos ? hotpatch_patch_list(infos, NAME_LIMIT) : 0;
 	bool found = false;
+	size_t count;
 
+	name[0] = '\0';
+	if (!infos)
+		return hp_error(err, HOTPATCH_E_NO_MEMORY, ENOMEM, "patches",
+				"There is no memory to list the patches.");
+	count = hotpatch_patch_list(infos, NAME_LIMIT);
 	if (count > NAME_LIMIT)
 		count = NAME_LIMIT;
 	while (count-- && !found) {
@@ -106,7 +117,7 @@ static bool newest_active(char name[HOTPATCH_NAME_SIZE])
 			memcpy(name, infos[count].name, HOTPATCH_NAME_SIZE);
 	}
 	free(infos);
-	return found;
+	return HOTPATCH_OK;
 }
 
 static enum hotpatch_status try_revert_all(struct hp_pending *pending,
@@ -116,11 +127,13 @@ static enum hotpatch_status try_revert_all(struct hp_pending *pending,
 	char name[HOTPATCH_NAME_SIZE];
 	enum hotpatch_status status;
 
-	while (newest_active(name)) {
-		status = revert_one(pending, name, err);
-		if (status)
-			return status;
-	}
+	do {
+		status = newest_active(name, err);
+		if (!status && name[0])
+			status = revert_one(pending, name, err);
+	} while (!status && name[0]);
+	if (status)
+		return status;
 	*result = json_pack("{s:O, s:b}", "patches", pending->names, "already",
 			    !json_array_size(pending->names));
 	return HOTPATCH_OK;

@@ -426,7 +426,8 @@ hotpatch_control_start(const struct hotpatch_control_options *given,
 		return status;
 	made = allocate(&options);
 	if (!made)
-		return hp_error(err, HOTPATCH_E_NO_MEMORY, ENOMEM, "",
+		return hp_error(err, HOTPATCH_E_NO_MEMORY, ENOMEM,
+				"control server",
 				"There is no memory for the control server.");
 	status = start(&options, made, err);
 	if (status) {
