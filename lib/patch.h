@@ -36,6 +36,7 @@
  * @opened_us, @drained_us, @unmapped_us: durations for people
  * @began_ns:   start of its last transition
  * @proof_ns:   when unmapping was first tried, 0 before
+ * @tries:      how often it was tried
  * @retry_ns:   not before then
  */
 struct hotpatch_patch {
@@ -65,6 +66,7 @@ struct hotpatch_patch {
 	uint64_t unmapped_us;
 	uint64_t began_ns;
 	uint64_t proof_ns;
+	unsigned int tries;
 	uint64_t retry_ns;
 };
 

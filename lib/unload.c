@@ -34,7 +34,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define PATIENCE_NS 2000000000u /* then the patch is called retained */
+/* A patch that cannot be unmapped for so long, and was tried so often, is
+ * called retained: on a machine that is busy elsewhere a few tries tell little. */
+#define PATIENCE_NS 2000000000u
+#define PATIENCE_TRIES 20
 #define RETRY_NS 1000000u
 #define RETAINED_RETRY_NS 1000000000u
 #define PASSES 8
@@ -360,7 +363,9 @@ static void put_off(struct hotpatch_patch *patch, const char *why,
 	patch->retry_ns = now_ns + (patch->state == HOTPATCH_RETAINED ?
 					    RETAINED_RETRY_NS :
 					    RETRY_NS);
-	if (hopeless || now_ns - patch->proof_ns >= PATIENCE_NS)
+	patch->tries++;
+	if (hopeless || (patch->tries >= PATIENCE_TRIES &&
+			 now_ns - patch->proof_ns >= PATIENCE_NS))
 		retain(patch, why);
 	else if (!patch->reversed) /* whose reason is the missed deadline */
 		hp_text_copy(patch->reason, sizeof(patch->reason), why);
