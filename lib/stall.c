@@ -128,16 +128,28 @@ void hp_stall_strike(enum hotpatch_policy policy, bool adopt)
 	}
 }
 
+static bool is_of_dead(size_t index, struct hp_task_sight *sight)
+{
+	return hp_task_look(index, sight) && sight->kind == HP_TASK_THREAD &&
+	       !hp_stack_thread_lives(sight->thread);
+}
+
 void hp_stall_reclaim_dead(void)
 {
 	struct hp_task_range ranges[HP_TRANSITION_RANGES];
 	size_t count = hp_transition_ranges(ranges);
 	struct hp_task_sight sight;
+	struct hp_task_sight again;
 	size_t i;
 
+	/*
+	 * Twice, because a thread that ends between a look and the question
+	 * whether it lives gives its record back, and another one may take it.
+	 * What has the same dead owner the second time stays as it is.
+	 */
 	for (i = 0; hp_task_look(i, &sight); i++)
-		if (sight.kind == HP_TASK_THREAD &&
-		    hp_task_ranges_have(ranges, count, sight.seen) &&
-		    !hp_stack_thread_lives(sight.thread))
-			hp_task_reclaim(i, sight.thread);
+		if (hp_task_ranges_have(ranges, count, sight.seen) &&
+		    is_of_dead(i, &sight) && is_of_dead(i, &again) &&
+		    sight.thread == again.thread)
+			hp_task_reclaim(i);
 }

@@ -516,19 +516,14 @@ bool hp_task_adopt_for(size_t index, uint64_t from, uint64_t to)
 	return hp_replace(&record_at(index)->head.seen, from, to);
 }
 
-void hp_task_reclaim(size_t index, int thread)
+void hp_task_reclaim(size_t index)
 {
 	struct hp_task *task = record_at(index);
 
-	if (!hp_replace(&task->kind, HP_TASK_THREAD, HP_TASK_CLAIMED))
-		return;
-	/* Relaxed: the replacement above made the record ours. */
-	if (hp_load_relaxed(&task->thread) == thread) {
-		hp_event_thread(HOTPATCH_PHASE_RECLAIMED, thread);
-		give_back(task);
-		return;
-	}
-	hp_store_release(&task->kind, HP_TASK_THREAD); /* as it was */
+	/* Relaxed: nobody else writes to the record of a dead thread. */
+	hp_event_thread(HOTPATCH_PHASE_RECLAIMED,
+			hp_load_relaxed(&task->thread));
+	give_back(task);
 }
 
 void hp_task_fork_child(void)

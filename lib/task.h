@@ -91,8 +91,9 @@ bool hp_task_look(size_t index, struct hp_task_sight *sight);
  * by itself meanwhile. */
 bool hp_task_adopt_for(size_t index, uint64_t from, uint64_t to);
 
-/* Gives back record @index of a thread that is gone. */
-void hp_task_reclaim(size_t index, int thread);
+/* Gives back record @index, which is that of a thread that is gone. Wants the
+ * engine's lock: then nobody else can. */
+void hp_task_reclaim(size_t index);
 
 /* In the child of a fork: every other thread's record is given back. */
 void hp_task_fork_child(void);
