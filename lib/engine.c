@@ -215,6 +215,14 @@ static void after_fork_in_child(void)
 	hp_transition_fork_child();
 }
 
+static void describe(void)
+{
+	hp_task_describe();
+	hp_slot_describe();
+	hp_patch_describe();
+	hp_transition_describe();
+}
+
 static void start(void)
 {
 	if (dl_iterate_phdr(find_other_copy, NULL) != 0) {
@@ -228,6 +236,7 @@ static void start(void)
 		usable = HOTPATCH_E_NO_MEMORY;
 		return;
 	}
+	describe();
 	hp_marker.running = 1;
 	usable = HOTPATCH_OK;
 }

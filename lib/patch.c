@@ -7,6 +7,7 @@
 
 #include "atomic.h"
 #include "blocker.h"
+#include "descriptor.h"
 #include "engine.h"
 #include "prototype.h"
 #include "status.h"
@@ -34,16 +35,17 @@ static const unsigned int legal_moves[] = {
 	[HOTPATCH_CLOSED] = 0,
 };
 
+#define STATES (sizeof(state_names) / sizeof(state_names[0]))
+
+static const char *const state_names[] = {
+#define NAME(name, text) text,
+	HOTPATCH_STATE_MAP(NAME)
+#undef NAME
+};
+
 const char *hotpatch_state_name(enum hotpatch_state state)
 {
-	switch (state) {
-#define NAME(name, text)                                                       \
-	case HOTPATCH_##name:                                                  \
-		return text;
-		HOTPATCH_STATE_MAP(NAME)
-#undef NAME
-	}
-	return "unknown";
+	return state < STATES ? state_names[state] : "unknown";
 }
 
 bool hp_state_may_move(enum hotpatch_state from, enum hotpatch_state to)
@@ -403,4 +405,28 @@ size_t hotpatch_patch_list(struct hotpatch_patch_info *infos, size_t size)
 	}
 	hp_engine_unlock();
 	return count;
+}
+
+void hp_patch_describe(void)
+{
+	hp_describe_variable("patches", hp_patches);
+	hp_describe_variable("states", state_names);
+	hp_describe("states.count", STATES);
+	hp_describe_member("patch.next", struct hotpatch_patch, next);
+	hp_describe_member("patch.state", struct hotpatch_patch, state);
+	hp_describe_member("patch.name", struct hotpatch_patch, manifest.name);
+	hp_describe_member("patch.sequence", struct hotpatch_patch,
+			   manifest.sequence);
+	hp_describe_member("patch.replacements", struct hotpatch_patch,
+			   manifest.replace_count);
+	hp_describe_member("patch.start", struct hotpatch_patch, image.start);
+	hp_describe_member("patch.stop", struct hotpatch_patch, image.stop);
+	hp_describe_member("patch.path", struct hotpatch_patch, image.path);
+	hp_describe_member("patch.reason", struct hotpatch_patch, reason);
+	hp_describe_member("patch.bindings", struct hotpatch_patch, bindings);
+	hp_describe("binding.size", sizeof(struct hp_binding));
+	hp_describe_member("binding.patch", struct hp_binding, patch);
+	hp_describe_member("binding.slot", struct hp_binding, slot);
+	hp_describe_member("binding.below", struct hp_binding, below);
+	hp_describe_member("binding.function", struct hp_binding, function);
 }

@@ -112,6 +112,9 @@ void hp_patch_unbind(struct hotpatch_patch *patch);
 /* Called without the lock: frees what a patch that left the list owns. */
 void hp_patch_destroy(struct hotpatch_patch *patch);
 
+/* For debuggers. */
+void hp_patch_describe(void);
+
 unsigned int hp_patch_bound(const struct hotpatch_patch *patch);
 
 #endif

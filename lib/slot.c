@@ -8,6 +8,7 @@
 
 #include "arch/layout.h"
 #include "atomic.h"
+#include "descriptor.h"
 #include "patch.h"
 #include "status.h"
 
@@ -311,4 +312,19 @@ void hp_slot_name(const struct hotpatch_slot *slot, char *text, size_t size)
 	snprintf(whole, sizeof(whole), "%s%s%s", file_of(slot),
 		 slot->file ? ":" : "", slot->name);
 	hp_text_copy(text, size, whole);
+}
+
+void hp_slot_describe(void)
+{
+	hp_describe_variable("modules", hp_modules);
+	hp_describe_member("module.next", struct hp_module, next);
+	hp_describe_member("module.slots", struct hp_module, start);
+	hp_describe_member("module.count", struct hp_module, count);
+	hp_describe_member("module.name", struct hp_module, facts.name);
+	hp_describe("slot.size", sizeof(struct hotpatch_slot));
+	hp_describe_member("slot.name", struct hotpatch_slot, name);
+	hp_describe_member("slot.file", struct hotpatch_slot, file);
+	hp_describe_member("slot.original", struct hotpatch_slot, original);
+	hp_describe_member("slot.target", struct hotpatch_slot, target);
+	hp_describe_member("slot.top", struct hotpatch_slot, top);
 }

@@ -95,6 +95,9 @@ void hp_slot_point_newest(struct hotpatch_slot *slot, enum hp_side side);
 bool hp_slot_original_code(const struct hotpatch_slot *slot, uintptr_t *start,
 			   uintptr_t *stop);
 
+/* For debuggers. */
+void hp_slot_describe(void);
+
 /* "name", or "file.c:name" for a static function. */
 void hp_slot_name(const struct hotpatch_slot *slot, char *text, size_t size);
 

@@ -16,6 +16,7 @@
 #include "task.h"
 
 #include "atomic.h"
+#include "descriptor.h"
 #include "event.h"
 #include "transition.h"
 
@@ -626,4 +627,18 @@ void hotpatch_task_destroy(struct hotpatch_task *task)
 		return;
 	give_back(own(task));
 	hp_transition_task_moved();
+}
+
+void hp_task_describe(void)
+{
+	hp_describe_variable("generation", hotpatch_generation);
+	hp_describe_variable("tasks.chunks", chunks);
+	hp_describe("tasks.first_chunk", FIRST_CHUNK);
+	hp_describe_variable("tasks.used", used);
+	hp_describe("task.size", sizeof(struct hp_task));
+	hp_describe_member("task.seen", struct hp_task, head.seen);
+	hp_describe_member("task.kind", struct hp_task, kind);
+	hp_describe_member("task.thread", struct hp_task, thread);
+	hp_describe("task.kind.thread", HP_TASK_THREAD);
+	hp_describe("task.kind.fiber", HP_TASK_FIBER);
 }

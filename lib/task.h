@@ -100,6 +100,9 @@ void hp_task_fork_child(void);
 
 size_t hp_task_count(void);
 
+/* For debuggers. */
+void hp_task_describe(void);
+
 /*
  * The address ranges of loaded images, for the look at the own stack when a
  * safe point adopts a view. An entry is written before the image's code can

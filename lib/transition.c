@@ -17,6 +17,7 @@
 #include "transition.h"
 
 #include "atomic.h"
+#include "descriptor.h"
 #include "engine.h"
 #include "event.h"
 #include "patch.h"
@@ -60,6 +61,11 @@ bool hp_transition_barrier_paid(void)
 bool hp_transition_is_open(void)
 {
 	return transition.open;
+}
+
+void hp_transition_describe(void)
+{
+	hp_describe_variable("transition", transition.open);
 }
 
 uint64_t hp_transition_began_ns(void)

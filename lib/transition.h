@@ -36,6 +36,9 @@ void hp_transition_set_options(const struct hotpatch_apply_options *options);
 
 bool hp_transition_is_open(void);
 
+/* For debuggers. */
+void hp_transition_describe(void);
+
 /* Settles if no task is in the way any more. */
 bool hp_transition_settle_if_drained(void);
 
