@@ -17,6 +17,9 @@
 /* The longest request, with its newline. */
 #define HP_WIRE_LINE_LIMIT ((size_t)64 << 10)
 
+/* The longest answer: what a server keeps for one client is less. */
+#define HP_WIRE_ANSWER_LIMIT ((size_t)4 << 20)
+
 /* Bytes that came in and are not used, or are to go out and have not. */
 struct hp_buffer {
 	char *bytes;

@@ -95,6 +95,10 @@ static enum hotpatch_status read_some(struct hp_session *session,
 		return unreachable(err, errno, "The process does not answer");
 	if (!size)
 		return unreachable(err, 0, "The process closed the connection");
+	if (session->input.size > HP_WIRE_ANSWER_LIMIT)
+		return hp_error(err, HOTPATCH_E_PROTOCOL, 0, "",
+				"The process answers with a line that does not "
+				"end.");
 	if (!hp_buffer_append(&session->input, bytes, (size_t)size))
 		return hp_error(err, HOTPATCH_E_NO_MEMORY, 0, "",
 				"There is no memory for the answer.");
@@ -111,6 +115,7 @@ static enum hotpatch_status take_line(struct hp_session *session,
 	if (json_is_object(*message))
 		return HOTPATCH_OK;
 	json_decref(*message);
+	*message = NULL;
 	return hp_error(err, HOTPATCH_E_PROTOCOL, 0, "",
 			"The process answers with something else than JSON "
 			"objects.");
@@ -193,7 +198,9 @@ static enum hotpatch_status await(struct hp_session *session, json_int_t id,
 			return status;
 		}
 		if (!status) {
-			hp_progress_show(json_object_get(message, "result"));
+			if (asked_id)
+				hp_progress_show(
+					json_object_get(message, "result"));
 			asked_id = 0;
 			json_decref(message);
 		}
