@@ -60,7 +60,9 @@ static void read_build_id(const struct dl_phdr_info *info,
 			hp_note_build_id(&note, build_id);
 }
 
-static bool contains(const struct dl_phdr_info *info, uintptr_t address)
+/* The loaded segment that @address lies in, or NULL. */
+static const ElfW(Phdr) *segment_around(const struct dl_phdr_info *info,
+					uintptr_t address)
 {
 	const ElfW(Phdr) *segment = info->dlpi_phdr;
 	int i;
@@ -69,8 +71,20 @@ static bool contains(const struct dl_phdr_info *info, uintptr_t address)
 		if (segment->p_type == PT_LOAD &&
 		    address - (info->dlpi_addr + segment->p_vaddr) <
 			    segment->p_memsz)
-			return true;
-	return false;
+			return segment;
+	return NULL;
+}
+
+static void read_unwind(const struct dl_phdr_info *info, uintptr_t address,
+			struct hp_module_facts *facts)
+{
+	const ElfW(Phdr) *segment = segment_around(info, address);
+
+	if (!segment || !(segment->p_flags & PF_R))
+		return;
+	facts->unwind = address;
+	facts->unwind_start = info->dlpi_addr + segment->p_vaddr;
+	facts->unwind_stop = facts->unwind_start + segment->p_memsz;
 }
 
 static void read_segments(const struct dl_phdr_info *info,
@@ -86,7 +100,7 @@ static void read_segments(const struct dl_phdr_info *info,
 		if (segment->p_type == PT_NOTE && !facts->build_id[0])
 			read_build_id(info, segment, facts->build_id);
 		if (segment->p_type == PT_GNU_EH_FRAME)
-			facts->unwind = start;
+			read_unwind(info, start, facts);
 		if (segment->p_type != PT_LOAD)
 			continue;
 		if (start < facts->start)
@@ -101,7 +115,7 @@ static int visit(struct dl_phdr_info *info, size_t size, void *argument)
 	struct search *search = argument;
 
 	(void)size;
-	if (!contains(info, search->address))
+	if (!segment_around(info, search->address))
 		return 0;
 	memset(search->facts, 0, sizeof(*search->facts));
 	search->facts->program = info->dlpi_name[0] == '\0';
@@ -119,11 +133,31 @@ bool hp_module_find(const void *address, struct hp_module_facts *facts)
 	return dl_iterate_phdr(visit, &search) == 1;
 }
 
-static bool is_readable(const struct unwind_header *header)
+static bool is_mapped(const struct hp_module_facts *facts, uintptr_t address,
+		      size_t size)
 {
-	return header && header->version == 1 &&
-	       header->table_encoding == TABLE_ENCODING &&
-	       header->count_encoding == COUNT_ENCODING && header->count > 0;
+	return address >= facts->unwind_start &&
+	       address <= facts->unwind_stop &&
+	       size <= facts->unwind_stop - address;
+}
+
+/* The header, if it is of the usual kind and all of its table is there. */
+static const struct unwind_header *
+find_header(const struct hp_module_facts *facts)
+{
+	const struct unwind_header *header =
+		(const struct unwind_header *)facts->unwind;
+
+	if (!is_mapped(facts, facts->unwind, sizeof(*header)) ||
+	    facts->unwind % _Alignof(struct unwind_header) != 0)
+		return NULL;
+	if (header->version != 1 || header->table_encoding != TABLE_ENCODING ||
+	    header->count_encoding != COUNT_ENCODING || header->count == 0)
+		return NULL;
+	if (!is_mapped(facts, (uintptr_t)header->table,
+		       header->count * sizeof(header->table[0])))
+		return NULL;
+	return header;
 }
 
 /* The entry of the last function that begins at or before @address. */
@@ -145,11 +179,27 @@ static uint32_t entry_for(const struct unwind_header *header, uintptr_t address)
 	return low;
 }
 
-static const unsigned char *skip_number(const unsigned char *at)
+/* Bytes that are read one by one; after the last come zeroes. */
+struct bytes {
+	const unsigned char *at;
+	const unsigned char *stop;
+};
+
+static unsigned char take(struct bytes *bytes)
 {
-	while (*at++ & 0x80)
+	return bytes->at < bytes->stop ? *bytes->at++ : 0;
+}
+
+static void skip(struct bytes *bytes, size_t count)
+{
+	while (count--)
+		take(bytes);
+}
+
+static void skip_number(struct bytes *bytes)
+{
+	while (take(bytes) & 0x80)
 		;
-	return at;
 }
 
 /* Bytes of a pointer of that encoding, 0 if it is an unusual one. */
@@ -172,60 +222,71 @@ static size_t pointer_size(unsigned char encoding)
  * order, which data follow: P a personality routine, L the encoding of what
  * belongs to it, R the one that is wanted.
  */
-static unsigned char address_encoding(const unsigned char *common)
+static unsigned char address_encoding(struct bytes letters)
 {
-	const char *letter = (const char *)common + 9; /* length, id, version */
-	const unsigned char *at =
-		(const unsigned char *)letter + strlen(letter) + 1;
+	struct bytes data;
+	unsigned char letter;
+	size_t size;
+	int i;
 
-	if (*letter++ != 'z')
+	skip(&letters, 9); /* length, id, version */
+	data = letters;
+	while (take(&data))
+		;
+	if (take(&letters) != 'z')
 		return 0;
 	/* Alignments of code and data, return address, size of the data. */
-	at = skip_number(skip_number(skip_number(skip_number(at))));
-	for (; *letter && *letter != 'R'; letter++) {
-		if (*letter == 'P') {
-			if (!pointer_size(*at))
+	for (i = 0; i < 4; i++)
+		skip_number(&data);
+	while ((letter = take(&letters)) && letter != 'R') {
+		if (letter == 'P') {
+			size = pointer_size(take(&data));
+			if (!size)
 				return 0;
-			at += 1 + pointer_size(*at);
-		} else if (*letter == 'L') {
-			at++;
-		} else if (*letter != 'S' && *letter != 'B') {
+			skip(&data, size);
+		} else if (letter == 'L') {
+			take(&data);
+		} else if (letter != 'S' && letter != 'B') {
 			return 0;
 		}
 	}
-	return *letter ? *at : 0;
+	return letter ? take(&data) : 0;
 }
 
 /* Bytes of the function that the description at @address is of, 0 if that
  * cannot be told. */
-static uint32_t described_size(uintptr_t address)
+static uint32_t described_size(const struct hp_module_facts *facts,
+			       uintptr_t address)
 {
-	const unsigned char *description = (const unsigned char *)address;
 	uint32_t head[4]; /* length, distance of the common entry, start, size */
+	struct bytes common = {.stop = (void *)facts->unwind_stop};
 
-	memcpy(head, description, sizeof(head));
-	if (head[0] == UINT32_MAX ||
-	    address_encoding(description + 4 - head[1]) != ADDRESS_ENCODING)
+	if (!is_mapped(facts, address, sizeof(head)))
 		return 0;
-	return head[3];
+	memcpy(head, (void *)address, sizeof(head));
+	if (head[0] == UINT32_MAX ||
+	    !is_mapped(facts, address + 4 - head[1], 0))
+		return 0;
+	common.at = (void *)(address + 4 - head[1]);
+	return address_encoding(common) == ADDRESS_ENCODING ? head[3] : 0;
 }
 
 bool hp_module_function(const struct hp_module_facts *facts, uintptr_t address,
 			uintptr_t *start, uintptr_t *stop)
 {
-	const struct unwind_header *header =
-		(const struct unwind_header *)facts->unwind;
+	const struct unwind_header *header = find_header(facts);
 	uint32_t entry;
-	uint32_t size;
 
-	if (!is_readable(header))
+	if (!header)
 		return false;
 	entry = entry_for(header, address);
 	*start = facts->unwind +
 		 (uintptr_t)(intptr_t)header->table[entry].function;
-	size = described_size(
-		facts->unwind +
-		(uintptr_t)(intptr_t)header->table[entry].description);
-	*stop = *start + size;
-	return *start <= address && address < *stop;
+	*stop = *start +
+		described_size(facts,
+			       facts->unwind +
+				       (uintptr_t)(intptr_t)header->table[entry]
+					       .description);
+	return *start <= address && address < *stop && *start >= facts->start &&
+	       *stop <= facts->stop;
 }

@@ -17,6 +17,7 @@
  * @build_id: hexadecimal, "" if it has none
  * @start, @stop: addresses from the first to the last segment
  * @unwind:   its .eh_frame_hdr, or 0
+ * @unwind_start, @unwind_stop: the segment around that, which is readable
  * @program:  it is the program itself
  */
 struct hp_module_facts {
@@ -25,6 +26,8 @@ struct hp_module_facts {
 	uintptr_t start;
 	uintptr_t stop;
 	uintptr_t unwind;
+	uintptr_t unwind_start;
+	uintptr_t unwind_stop;
 	bool program;
 };
 
@@ -33,8 +36,8 @@ bool hp_module_find(const void *address, struct hp_module_facts *facts);
 
 /*
  * The function around @address, from the module's unwind table. False if there
- * is none, or the table is of a kind that no linker of today writes. Reads
- * mapped memory only.
+ * is none, or the table is of a kind that no linker of today writes. Reads the
+ * segment of the table only, whatever the table says.
  */
 bool hp_module_function(const struct hp_module_facts *facts, uintptr_t address,
 			uintptr_t *start, uintptr_t *stop);
