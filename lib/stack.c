@@ -81,10 +81,15 @@ static bool read_task_file(int thread, const char *name, char *text,
 	return true;
 }
 
+/*
+ * Registers of a thread that is asleep. A text that does not end as the kernel
+ * ends it was cut, perhaps in the middle of a number.
+ */
 static bool parse_registers(const char *text, struct registers *registers)
 {
 	const char *blank = strrchr(text, ' ');
 	const char *before;
+	char *end;
 
 	registers->asleep = false;
 	if (strncmp(text, "running", 7) == 0)
@@ -93,11 +98,24 @@ static bool parse_registers(const char *text, struct registers *registers)
 		return false;
 	for (before = blank; before > text && before[-1] != ' '; before--)
 		;
-	registers->stack = strtoull(before, NULL, 16);
-	registers->code = strtoull(blank + 1, NULL, 16);
+	registers->stack = strtoull(before, &end, 16);
+	if (end != blank)
+		return false;
+	registers->code = strtoull(blank + 1, &end, 16);
+	if (*end != '\n')
+		return false;
 	/* "-1" stands for a thread that is stopped or faults, not asleep. */
 	registers->asleep = text[0] != '-';
 	return registers->stack && registers->code;
+}
+
+/* A number that a line of its own ends with, after @before. */
+static bool parse_count(const char *before, unsigned long long *count)
+{
+	char *end;
+
+	*count = strtoull(before, &end, 10);
+	return end > before && *end == '\n';
 }
 
 /* How often the thread was switched out, of its own will or not. */
@@ -106,11 +124,12 @@ static bool parse_switches(const char *text, unsigned long long *switches)
 	static const char wanted[] = "voluntary_ctxt_switches:";
 	const char *first = strstr(text, wanted);
 	const char *second = first ? strstr(first + 1, wanted) : NULL;
+	unsigned long long more;
 
-	if (!second)
+	if (!second || !parse_count(first + sizeof(wanted) - 1, switches) ||
+	    !parse_count(second + sizeof(wanted) - 1, &more))
 		return false;
-	*switches = strtoull(first + sizeof(wanted) - 1, NULL, 10) +
-		    strtoull(second + sizeof(wanted) - 1, NULL, 10);
+	*switches += more;
 	return true;
 }
 
@@ -161,30 +180,52 @@ static bool add_mapping(struct hp_stack_reader *reader, uintptr_t start,
 	return true;
 }
 
-/* Writable mappings, and where the vdso is. */
-static bool read_mappings(struct hp_stack_reader *reader)
+/* False only without memory: a line that tells of nothing else is passed. */
+static bool parse_mapping(struct hp_stack_reader *reader, const char *line)
 {
-	FILE *file = fopen("/proc/thread-self/maps", "re");
 	unsigned long start;
 	unsigned long stop;
 	char modes[5];
+
+	if (sscanf(line, "%lx-%lx %4s", &start, &stop, modes) != 3)
+		return true;
+	if (strstr(line, "[vdso]"))
+		reader->vdso = (struct hp_stack_range){start, stop};
+	if (modes[0] != 'r' || modes[1] != 'w')
+		return true;
+	return add_mapping(reader, start, stop);
+}
+
+/*
+ * Writable mappings, and where the vdso is. The rest of a line that is longer
+ * than the buffer is passed over: it is a file's name, which can read like
+ * another mapping.
+ */
+static bool parse_mappings(struct hp_stack_reader *reader, FILE *file)
+{
 	char line[512];
+	bool begins = true;
 	bool complete = true;
+
+	reader->count = 0;
+	while (complete && fgets(line, sizeof(line), file)) {
+		if (begins)
+			complete = parse_mapping(reader, line);
+		begins = strchr(line, '\n');
+	}
+	return complete && !ferror(file) && reader->count > 0;
+}
+
+static bool read_mappings(struct hp_stack_reader *reader)
+{
+	FILE *file = fopen("/proc/thread-self/maps", "re");
+	bool complete;
 
 	if (!file)
 		return false;
-	reader->count = 0;
-	while (complete && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "%lx-%lx %4s", &start, &stop, modes) != 3)
-			continue;
-		if (strstr(line, "[vdso]"))
-			reader->vdso = (struct hp_stack_range){start, stop};
-		if (modes[0] == 'r' && modes[1] == 'w')
-			complete = add_mapping(reader, start, stop);
-	}
-	complete = complete && !ferror(file);
+	complete = parse_mappings(reader, file);
 	fclose(file);
-	return complete && reader->count > 0;
+	return complete;
 }
 
 static const struct mapping *find_mapping(const struct hp_stack_reader *reader,
