@@ -10,8 +10,9 @@
  * Without a macro the machine is x86 (a store buffer in order, loads in
  * order). -DWEAK adds what aarch64 may do: stores to different addresses
  * change places, a load is satisfied early unless an acquire or a barrier is
- * between. -DFENCED is the variant without membarrier. All other macros remove
- * one thing from the protocol; mutants.txt tells what.
+ * between. -DFENCED is the variant without membarrier, -DNO_HANDLER leaves the
+ * signal handler out. All other macros remove one thing from the protocol;
+ * mutants.txt tells what.
  */
 
 #define O 0 /* the original, always mapped */
@@ -60,6 +61,9 @@ bool handler_in_section; /* in one of its own */
 byte handler_view;
 byte handler_got = NONE;
 byte version_of[8]; /* of each generation */
+#ifdef ADVANCE_UNFENCED
+byte early_seen; /* what the scan loads ahead of the writer's own store */
+#endif
 
 inline drop_early_loads()
 {
@@ -317,6 +321,7 @@ thread_ends:
 	drain()
 }
 
+#ifndef NO_HANDLER
 /* Enters, calls what it likes and leaves, wherever it interrupts. */
 active proctype Handler()
 {
@@ -367,6 +372,7 @@ end:	do
 	   signalled = false
 	od
 }
+#endif
 
 inline barrier()
 {
@@ -395,6 +401,11 @@ inline stage(s, old, new)
 		od;
 #endif
 		assert(r <= RECORDS);
+#ifdef VIEW_FIRST
+		view[s] = r;
+	}
+	d_step {
+#endif
 		previous[s * RECORDS + r - 1] = old;
 		next[s * RECORDS + r - 1] = new;
 		since[s * RECORDS + r - 1] = start;
@@ -407,6 +418,9 @@ inline stage(s, old, new)
 /* hp_view_advance(). */
 inline advance(version)
 {
+#ifdef ADVANCE_UNFENCED
+	early_seen = seen;
+#endif
 	d_step { generation++; version_of[generation] = version }
 }
 
@@ -440,16 +454,18 @@ inline begin(old, new)
 #define scan_promise(condition) assert(condition)
 #endif
 
-#define DISTANCE_IS_ODD ((seen - start) % 2 == 1)
-#define IN_THE_WAY (seen != 0 && (seen < start -> turns == 0 : \
-	(seen < generation && DISTANCE_IS_ODD == (turns == 0))))
+#define DISTANCE_IS_ODD(seen) ((seen - start) % 2 == 1)
+#define IN_THE_WAY(seen) (seen != 0 && (seen < start -> turns == 0 : \
+	(seen < generation && DISTANCE_IS_ODD(seen) == (turns == 0))))
 
 /* hp_task_none_in() for the ranges of hp_transition_ranges(). */
 inline wait_drained()
 {
 	atomic {
-#ifndef SETTLE_EARLY
-		!IN_THE_WAY ->
+#ifdef ADVANCE_UNFENCED
+		!IN_THE_WAY(early_seen) || !IN_THE_WAY(seen) ->
+#elif !defined(SETTLE_EARLY)
+		!IN_THE_WAY(seen) ->
 #endif
 		/* Nobody whom it ought to wait for was missed. */
 		scan_promise(!in_section || version_of[section_view] ==

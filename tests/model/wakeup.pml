@@ -4,7 +4,8 @@
  * but take the engine's lock only by trying. If every task passes a safe point
  * the transition ends although nobody polls, whoever held the lock meanwhile:
  * the thread that begins the transition, another task, or a thread that looks
- * something up. The end of a run with the transition open is the error.
+ * something up. And who waits for it sleeps until it has ended. The end of a run
+ * with the transition open, or with somebody asleep, is the error.
  *
  * Two tasks, and LOOKS looks at the engine by other threads. Memory is
  * sequentially consistent, as the operations on the mark and the lock are.
@@ -22,8 +23,32 @@ bool locked;
 bool open; /* transition.open and open_hint */
 byte progress; /* modulo 8: nobody falls that far behind */
 byte settled;
+byte waiters;
+bool asleep; /* the one that waits, in its futex */
 
+#ifdef WAITERS_FIRST
+bool none; /* of whoever makes progress; only two could share it */
+#endif
 byte looked; /* the mark before the last look at the tasks */
+
+/* hp_progress_made(). */
+inline progress_made()
+{
+#ifdef WAITERS_FIRST
+	none = waiters == 0;
+	progress = (progress + 1) % 8;
+	if
+	:: none
+	:: else -> asleep = false
+	fi
+#else
+	progress = (progress + 1) % 8;
+	if
+	:: waiters != 0 -> asleep = false
+	:: else
+	fi
+#endif
+}
 
 /* hp_transition_settle_if_drained(), under the lock. */
 inline settle_if_drained()
@@ -37,7 +62,10 @@ inline settle_if_drained()
 		:: seen[1] == generation ->
 			assert(open);
 			open = false;
-			settled++
+			settled++;
+#ifndef SETTLES_SILENTLY
+			progress_made()
+#endif
 		:: else
 		fi
 	:: else
@@ -96,7 +124,7 @@ inline task_moved()
 		:: locked
 		fi
 #else
-		progress = (progress + 1) % 8;
+		progress_made();
 		look_again()
 #endif
 	:: else
@@ -133,6 +161,51 @@ proctype Looker()
 	release()
 }
 
+/* hp_progress_wait(): the kernel compares and falls asleep in one step. */
+inline progress_wait()
+{
+#ifndef WAITS_UNANNOUNCED
+	waiters++;
+#endif
+	atomic {
+		if
+#ifndef WAITS_BLINDLY
+		:: progress != mark
+		:: else -> asleep = true
+#else
+		:: asleep = true
+#endif
+		fi
+	}
+	(!asleep);
+#ifdef WAITS_UNANNOUNCED
+	skip
+#else
+	waiters--
+#endif
+}
+
+/* hotpatch_patch_wait(): notes the mark, looks at the state, sleeps. */
+proctype Waiter()
+{
+	byte mark;
+
+	do
+#ifdef LOOKS_BEFORE_MARK
+	:: settled -> break
+	:: !settled ->
+		mark = progress;
+		progress_wait()
+#else
+	:: mark = progress;
+	   if
+	   :: settled -> break
+	   :: else -> progress_wait()
+	   fi
+#endif
+	od
+}
+
 init
 {
 	byte i;
@@ -141,6 +214,7 @@ init
 		run Task(0);
 		run Task(1);
 		run Writer();
+		run Waiter();
 		for (i : 1 .. LOOKS) {
 			run Looker()
 		}
