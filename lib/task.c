@@ -369,7 +369,9 @@ static uint64_t images_with(uintptr_t word, size_t count)
 
 /*
  * The images with code on the own stack, from here up to the frame that opened
- * the section. Sanitizers do not know of readers of whole stacks.
+ * the section. No sanitizer: words of other frames are read, among them the
+ * red zones around variables, and variables that other threads write; none of
+ * those is a return address of this thread.
  */
 __attribute__((no_sanitize("address", "thread"))) static uint64_t
 held_images(const struct hp_task *self)

@@ -90,6 +90,17 @@ expect 0 inspect "$bundle"
 has 'fix-answer'
 has 'answer .*int (void)'
 
+promise=inspect_tells_machines_the_same
+expect 0 inspect --json "$bundle"
+has '"functions"'
+has '"targets"'
+has '"constructors": 0'
+
+promise=dry_run_tells_machines_the_same
+expect 0 apply --dry-run --json "$bundle"
+has '"dry_run": true'
+has '"functions"'
+
 promise=inspect_refuses_what_is_no_bundle
 expect 3 inspect "$host"
 complains 'E_NOT_BUNDLE'
