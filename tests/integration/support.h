@@ -26,6 +26,27 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifdef __SANITIZE_THREAD__
+#define UNDER_TSAN 1
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#define UNDER_ASAN 1
+#endif
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define UNDER_TSAN 1
+#endif
+#if __has_feature(address_sanitizer)
+#define UNDER_ASAN 1
+#endif
+#endif
+
+#if defined(UNDER_TSAN) || defined(UNDER_ASAN)
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+
 /* How long anything may take before the test fails; it is never slept. */
 #define PATIENCE_MS 20000
 
@@ -100,6 +121,13 @@ static inline bool code_stays(void)
 			fprintf(stderr, "left out: %s: no /proc\n", __func__); \
 			return;                                                \
 		}                                                              \
+	} while (0)
+
+/* Leaves out the rest of a test that cannot be had here, and says why. */
+#define leave_out(reason)                                                      \
+	do {                                                                   \
+		fprintf(stderr, "skipped: %s: %s\n", __func__, reason);        \
+		return;                                                        \
 	} while (0)
 
 static inline void await_unmapped(struct hotpatch_patch *patch)

@@ -11,21 +11,6 @@
 
 #include <sys/syscall.h>
 
-#ifdef __SANITIZE_THREAD__
-#define UNDER_TSAN 1
-#endif
-#ifdef __SANITIZE_ADDRESS__
-#define UNDER_ASAN 1
-#endif
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define UNDER_TSAN 1
-#endif
-#if __has_feature(address_sanitizer)
-#define UNDER_ASAN 1
-#endif
-#endif
-
 HOTPATCH_FUNCTION(int, first_version, (void))
 {
 	return 0;
