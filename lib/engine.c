@@ -14,6 +14,7 @@
 #include "patch.h"
 #include "stack.h"
 #include "status.h"
+#include "step.h"
 #include "task.h"
 #include "transition.h"
 #include "unload.h"
@@ -68,6 +69,7 @@ static int watcher = -1; /* eventfd, under the lock */
 void hp_engine_lock(void)
 {
 	pthread_mutex_lock(&lock);
+	hp_step(LOCKED);
 }
 
 bool hp_engine_try_lock(void)
@@ -83,8 +85,10 @@ void hp_engine_release(void)
 void hp_engine_unlock(void)
 {
 	hp_engine_release();
+	hp_step(RELEASED);
 	/* A task that found the lock taken left a mark instead of waiting. */
-	hp_transition_look_again();
+	if (HP_KEEP(RELEASE_LOOKS))
+		hp_transition_look_again();
 }
 
 static long membarrier(int command)
@@ -316,26 +320,33 @@ uint32_t hp_progress_now(void)
 
 void hp_progress_made(void)
 {
+	uint32_t waiting;
+
+	hp_step(PROGRESS);
 	/*
 	 * Fenced: who makes progress and then finds nobody waiting pairs with
 	 * a waiter that announces itself and then finds no progress.
 	 */
-	hp_add_fenced(&progress, 1);
-	if (hp_load_fenced(&waiters))
+	HP_ORDER(PROGRESS_BEFORE_WAITERS, hp_add_fenced(&progress, 1),
+		 waiting = hp_load_fenced(&waiters));
+	if (waiting)
 		syscall(SYS_futex, &progress, FUTEX_WAKE_PRIVATE, INT32_MAX,
 			NULL, NULL, 0);
 }
 
 void hp_progress_wait(uint32_t seen, uint64_t timeout_ns)
 {
+	uint64_t pause_ns = hp_step_pause(timeout_ns);
 	struct timespec timeout = {
-		.tv_sec = (time_t)(timeout_ns / 1000000000u),
-		.tv_nsec = (long)(timeout_ns % 1000000000u),
+		.tv_sec = (time_t)(pause_ns / 1000000000u),
+		.tv_nsec = (long)(pause_ns % 1000000000u),
 	};
 
-	hp_add_fenced(&waiters, 1); /* pairs with hp_progress_made() */
-	syscall(SYS_futex, &progress, FUTEX_WAIT_PRIVATE, seen, &timeout, NULL,
-		0);
+	hp_step(WAIT);
+	/* Pairs with hp_progress_made(). */
+	HP_ORDER(WAITERS_BEFORE_SLEEP, hp_add_fenced(&waiters, 1),
+		 syscall(SYS_futex, &progress, FUTEX_WAIT_PRIVATE, seen,
+			 &timeout, NULL, 0));
 	hp_add_fenced(&waiters, (uint32_t)-1);
 }
 

@@ -8,6 +8,7 @@
 
 #include "engine.h"
 #include "status.h"
+#include "step.h"
 
 #include <dlfcn.h>
 #include <elf.h>
@@ -71,7 +72,9 @@ static void close_object(void *handle)
 {
 	hp_loader_enter();
 	callbacks++;
+	hp_step(CLOSE_OBJECT);
 	dlclose(handle);
+	hp_step(OBJECT_CLOSED);
 	callbacks--;
 	hp_loader_leave();
 }

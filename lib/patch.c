@@ -11,6 +11,7 @@
 #include "engine.h"
 #include "prototype.h"
 #include "status.h"
+#include "step.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -85,6 +86,7 @@ void hp_patch_enlist(struct hotpatch_patch *patch)
 {
 	struct hotpatch_patch **place = &hp_patches;
 
+	hp_step(ENLIST);
 	while (*place)
 		place = &(*place)->next;
 	*place = patch;

@@ -11,6 +11,7 @@
 #include "descriptor.h"
 #include "patch.h"
 #include "status.h"
+#include "step.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -232,9 +233,19 @@ static struct hotpatch_view *reusable(const struct hotpatch_slot *slot,
 {
 	struct hotpatch_view *view = slot->views;
 
-	while (view && (view->retired == 0 || view->retired > oldest))
+	while (view && (view->retired == 0 ||
+			(HP_KEEP(RECORD_REST) && view->retired > oldest)))
 		view = view->older;
 	return view;
+}
+
+static void fill_view(struct hotpatch_view *view,
+		      const struct hotpatch_slot *slot, uint64_t since)
+{
+	view->previous = hp_slot_target(slot, HP_OLD_SIDE);
+	view->next = hp_slot_target(slot, HP_NEW_SIDE);
+	view->since = since;
+	view->retired = 0;
 }
 
 void hp_slot_stage(struct hotpatch_slot *slot, uint64_t since, uint64_t oldest)
@@ -247,17 +258,14 @@ void hp_slot_stage(struct hotpatch_slot *slot, uint64_t since, uint64_t oldest)
 		view->older = slot->views;
 		slot->views = view;
 	}
-	view->previous = hp_slot_target(slot, HP_OLD_SIDE);
-	view->next = hp_slot_target(slot, HP_NEW_SIDE);
-	view->since = since;
-	view->retired = 0;
 	/* Relaxed: the release in hp_slot_detour() or hp_slot_settle() comes
 	 * before any caller can look at it for this transition. */
-	hp_store_relaxed(&slot->newest, view->next);
+	hp_store_relaxed(&slot->newest, hp_slot_target(slot, HP_NEW_SIDE));
 	/* Release: pairs with the address dependency in hotpatch_dispatch. A
 	 * task that still reads the record before this one finds the same
 	 * answer for its view. */
-	hp_store_release(&slot->view, view);
+	HP_ORDER(RECORD_BEFORE_VIEW, fill_view(view, slot, since),
+		 hp_store_release(&slot->view, view));
 }
 
 void hp_slot_detour(struct hotpatch_slot *slot)

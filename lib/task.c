@@ -18,6 +18,7 @@
 #include "atomic.h"
 #include "descriptor.h"
 #include "event.h"
+#include "step.h"
 #include "transition.h"
 
 #include <pthread.h>
@@ -161,11 +162,11 @@ static void give_back(struct hp_task *task)
 	task->head.depth = 0;
 	hp_store_relaxed(&task->held, 0);   /* ordered by the kind below */
 	hp_store_relaxed(&task->thread, 0); /* likewise */
-	/* Release: pairs with the scan's acquire; what the section did is done
-	 * before the record counts as at rest. */
-	hp_store_release(&task->head.seen, 0);
-	/* Release: pairs with claim(); the next owner finds a clean record. */
-	hp_store_release(&task->kind, HP_TASK_FREE);
+	/* Release of seen: pairs with the scan's acquire; what the section did
+	 * is done before the record counts as at rest. Release of the kind:
+	 * pairs with claim(); the next owner finds a clean record. */
+	HP_ORDER(REST_BEFORE_FREE, hp_store_release(&task->head.seen, 0),
+		 hp_store_release(&task->kind, HP_TASK_FREE));
 }
 
 static void clean(struct hp_task *task, int thread)
@@ -185,6 +186,7 @@ static void thread_ends(void *value)
 
 	hotpatch_self = &unregistered.head;
 	native = NULL;
+	hp_step(THREAD_ENDS);
 	give_back(task);
 	hp_transition_task_moved();
 }
@@ -216,6 +218,7 @@ static struct hp_task *register_thread(void)
 	if (!task)
 		return refuse_thread(NULL);
 	clean(task, (int)syscall(SYS_gettid));
+	hp_step(REGISTER);
 	/* Pairs with a handler's replacement in this same thread. */
 	if (!hp_replace(&native, NULL, task)) {
 		give_back(task);
@@ -243,8 +246,14 @@ static void publish_fenced(struct hp_task *self)
 	do {
 		/* Relaxed: the load below decides. */
 		seen = hp_load_relaxed(&hotpatch_generation);
-		hp_exchange_fenced(&self->head.seen, seen);
-	} while (seen != hp_load_fenced(&hotpatch_generation));
+		hp_step(VIEW_READ);
+		if (HP_KEEP(SEEN_EXCHANGE))
+			hp_exchange_fenced(&self->head.seen, seen);
+		else
+			hp_store_relaxed(&self->head.seen, seen);
+		hp_step(ANNOUNCED);
+	} while (HP_KEEP(SEEN_RECHECK) &&
+		 seen != hp_load_fenced(&hotpatch_generation));
 }
 
 static void publish(struct hp_task *self)
@@ -259,18 +268,26 @@ static void publish(struct hp_task *self)
 		/* Relaxed, as in hotpatch_enter(): the membarrier after
 		 * hp_view_advance() is the fence between store and load. */
 		seen = hp_load_relaxed(&hotpatch_generation);
+		hp_step(VIEW_READ);
 		hp_store_relaxed(&self->head.seen, seen);
 		HOTPATCH_SIGNAL_FENCE();
+		hp_step(ANNOUNCED);
 		/* Acquire pairs with the exchange in hp_view_advance(). */
-	} while (seen != hp_load_acquire(&hotpatch_generation));
+	} while (HP_KEEP(SEEN_RECHECK) &&
+		 seen != hp_load_acquire(&hotpatch_generation));
+}
+
+static void begin_entering(struct hp_task *self)
+{
+	self->head.depth |= HOTPATCH_ENTERING;
+	HOTPATCH_SIGNAL_FENCE();
 }
 
 static void enter_outermost(struct hp_task *self, void *frame,
 			    const void *where)
 {
-	self->head.depth |= HOTPATCH_ENTERING;
-	HOTPATCH_SIGNAL_FENCE();
-	publish(self);
+	/* A handler that comes between finds out what it interrupted. */
+	HP_ORDER(DEPTH_BEFORE_SEEN, begin_entering(self), publish(self));
 	/* Relaxed: read by hp_task_look() for a task whose section began
 	 * long before; a stale value is that of its last section. */
 	hp_store_relaxed(&self->head.frame, frame);
@@ -278,6 +295,7 @@ static void enter_outermost(struct hp_task *self, void *frame,
 	HOTPATCH_SIGNAL_FENCE();
 	self->head.depth += HOTPATCH_NESTING - HOTPATCH_ENTERING;
 	HOTPATCH_SIGNAL_FENCE();
+	hp_step(ENTERED);
 }
 
 static bool on_alternate_stack(void)
@@ -308,6 +326,7 @@ void hotpatch_enter_slow(void *frame, const void *where)
 {
 	struct hp_task *self = own(hotpatch_self);
 
+	hp_step(ENTER);
 	if (self == &unregistered) {
 		self = register_thread();
 		if (!self)
@@ -315,7 +334,8 @@ void hotpatch_enter_slow(void *frame, const void *where)
 		hotpatch_self = &self->head;
 	}
 	if (self->head.depth & HOTPATCH_ENTERING) {
-		publish(self);
+		if (HP_KEEP(HANDLER_PUBLISHES))
+			publish(self);
 		self->head.depth += HOTPATCH_NESTING;
 		return;
 	}
@@ -341,13 +361,16 @@ void hotpatch_leave_slow(void)
 		self->head.depth = depth + HOTPATCH_NESTING;
 		return;
 	}
-	if (depth & (HP_DEPTH_COUNT | HOTPATCH_ENTERING))
+	if ((depth & HP_DEPTH_COUNT) ||
+	    (HP_KEEP(HANDLER_KEEPS_SEEN) && (depth & HOTPATCH_ENTERING)))
 		return;
+	hp_step(LEAVE);
 	hp_store_relaxed(&self->held, 0); /* ordered by the release below */
 	self->head.depth = depth & HP_DEPTH_FENCED;
 	HOTPATCH_SIGNAL_FENCE();
 	/* Release: as in hotpatch_leave(); pairs with the scan's acquire. */
 	hp_store_release(&self->head.seen, 0);
+	hp_step(LEFT);
 }
 
 /* The images among @count that @word points into. */
@@ -388,6 +411,18 @@ held_images(const struct hp_task *self)
 	return held;
 }
 
+/* As in enter: a handler does not rely on a view that is announced but not
+ * confirmed, it confirms one itself. */
+static void adopt(struct hp_task *self)
+{
+	if (HP_KEEP(SAFE_POINT_MARK))
+		self->head.depth |= HOTPATCH_ENTERING;
+	HOTPATCH_SIGNAL_FENCE();
+	publish(self);
+	HOTPATCH_SIGNAL_FENCE();
+	self->head.depth &= ~HOTPATCH_ENTERING;
+}
+
 void hotpatch_safe_point_slow(void *frame)
 {
 	struct hp_task *self = own(hotpatch_self);
@@ -410,14 +445,10 @@ void hotpatch_safe_point_slow(void *frame)
 	hp_store_relaxed(&self->held, held);
 	if (held)
 		self->head.depth |= HP_DEPTH_HELD;
-	/* As in enter: a handler does not rely on a view that is announced
-	 * but not confirmed, it confirms one itself. */
-	self->head.depth |= HOTPATCH_ENTERING;
-	HOTPATCH_SIGNAL_FENCE();
-	publish(self);
-	HOTPATCH_SIGNAL_FENCE();
-	self->head.depth &= ~HOTPATCH_ENTERING;
-	hp_transition_task_moved();
+	hp_step(SAFE_POINT);
+	/* Who is told that a task moved looks for its new view. */
+	HP_ORDER(ADOPT_BEFORE_MARK, adopt(self), hp_transition_task_moved());
+	hp_step(ADOPTED);
 }
 
 bool hp_task_start(bool fenced)
@@ -459,6 +490,7 @@ bool hp_task_none_in(const struct hp_task_range *ranges, size_t count)
 	size_t i;
 
 	for (i = 0; i < last; i++) {
+		hp_step(LOOK);
 		/* Fenced pairs with publish_fenced(), and its acquire with the
 		 * release in leave: what old sections did is done. */
 		seen = hp_load_fenced(&record_at(i)->head.seen);
@@ -516,6 +548,7 @@ bool hp_task_look(size_t index, struct hp_task_sight *sight)
 
 bool hp_task_adopt_for(size_t index, uint64_t from, uint64_t to)
 {
+	hp_step(ADOPT_FOR);
 	return hp_replace(&record_at(index)->head.seen, from, to);
 }
 
@@ -523,6 +556,7 @@ void hp_task_reclaim(size_t index)
 {
 	struct hp_task *task = record_at(index);
 
+	hp_step(RECLAIM);
 	/* Relaxed: nobody else writes to the record of a dead thread. */
 	hp_event_thread(HOTPATCH_PHASE_RECLAIMED,
 			hp_load_relaxed(&task->thread));

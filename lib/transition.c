@@ -23,6 +23,7 @@
 #include "patch.h"
 #include "stall.h"
 #include "status.h"
+#include "step.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +50,9 @@ static uint32_t looked;
 
 static bool barrier(void)
 {
+	hp_step(BARRIER);
 	transition.barrier_owed = !hp_barrier();
+	hp_step(BARRIER_PASSED);
 	return !transition.barrier_owed;
 }
 
@@ -148,6 +151,7 @@ static void stage(void)
 	struct hotpatch_patch *patch;
 	size_t i;
 
+	hp_step(STAGE);
 	for (i = 0; i < transition.count; i++)
 		hp_slot_stage(transition.slots[i], transition.since, oldest);
 	for (patch = hp_patches; patch; patch = patch->next)
@@ -160,14 +164,22 @@ static void detour(void)
 {
 	size_t i;
 
-	for (i = 0; i < transition.count; i++)
+	for (i = 0; i < transition.count; i++) {
+		hp_step(DETOUR);
 		if (transition.immediate)
 			hp_slot_settle(transition.slots[i], HP_NEW_SIDE);
 		else
 			hp_slot_detour(transition.slots[i]);
+	}
 	if (!transition.immediate)
 		hp_transition_announce(HOTPATCH_PHASE_DETOURED, HOTPATCH_OK,
 				       NULL);
+}
+
+/* Nothing of it makes a difference to anybody yet. */
+static void lead_astray(void)
+{
+	HP_ORDER(VIEW_BEFORE_DETOUR, stage(), detour());
 }
 
 static void mark_direction(void)
@@ -232,7 +244,7 @@ hp_transition_begin(const struct hotpatch_apply_options *options,
 
 	/* Before anything is visible: is the barrier to be had, and have all
 	 * threads seen what the loader wrote? */
-	if (!barrier())
+	if (HP_KEEP(BEGIN_BARRIER) && !barrier())
 		return hp_error(err, HOTPATCH_E_UNSUPPORTED, 0, "membarrier",
 				"membarrier was available at start and is "
 				"refused now");
@@ -248,11 +260,11 @@ hp_transition_begin(const struct hotpatch_apply_options *options,
 		if (patch->moving)
 			patch->began_ns = transition.began_ns;
 	set_open(true);
-	stage();
-	detour();
-	hp_view_advance();
+	HP_ORDER(DETOUR_BEFORE_ADVANCE, lead_astray(), hp_view_advance());
 	mark_direction();
-	barrier();
+	hp_step(ADVANCE);
+	if (HP_KEEP(ADVANCE_BARRIER))
+		barrier();
 	hp_transition_announce(HOTPATCH_PHASE_ADVANCED, HOTPATCH_OK, NULL);
 	hp_engine_wake();
 	hp_transition_progress();
@@ -288,7 +300,8 @@ static bool is_drained(void)
 	struct hp_task_range ranges[HP_TRANSITION_RANGES];
 	size_t count = hp_transition_ranges(ranges);
 
-	return !transition.barrier_owed && hp_task_none_in(ranges, count);
+	return !transition.barrier_owed &&
+	       (!HP_KEEP(DRAIN) || hp_task_none_in(ranges, count));
 }
 
 static void finish_patch(struct hotpatch_patch *patch, uint64_t now_ns)
@@ -322,10 +335,13 @@ static void settle(void)
 	struct hotpatch_patch *patch;
 	size_t i;
 
-	for (i = 0; i < transition.count; i++)
+	for (i = 0; i < transition.count; i++) {
+		hp_step(SETTLE);
 		hp_slot_settle(transition.slots[i], HP_NEW_SIDE);
+	}
+	hp_step(SETTLED);
 	hp_view_advance();
-	transition.barrier_owed = true;
+	transition.barrier_owed = HP_KEEP(SETTLE_BARRIER);
 	for (i = 0; i < transition.count; i++)
 		transition.slots[i]->view->retired = hotpatch_generation;
 	hp_transition_announce(HOTPATCH_PHASE_SETTLED, HOTPATCH_OK, NULL);
@@ -340,11 +356,14 @@ static void settle(void)
 
 bool hp_transition_settle_if_drained(void)
 {
+	bool drained;
+
 	/* Before the look: who marks progress after this, adopted perhaps too
 	 * late to be seen. Relaxed: the lock orders it for the next holder, and
 	 * hp_transition_look_again() reads it after its own. */
-	hp_store_relaxed(&looked, hp_progress_now());
-	if (!is_drained())
+	HP_ORDER(NOTE_BEFORE_LOOK, hp_store_relaxed(&looked, hp_progress_now()),
+		 drained = is_drained());
+	if (!drained)
 		return false;
 	hp_transition_announce(HOTPATCH_PHASE_DRAINED, HOTPATCH_OK, NULL);
 	settle();
@@ -355,6 +374,7 @@ void hp_transition_force(void)
 {
 	struct hotpatch_patch *patch;
 
+	hp_step(FORCE);
 	for (patch = hp_patches; patch; patch = patch->next)
 		if (patch->moving && !patch->on[HP_NEW_SIDE])
 			patch->forced = true;
@@ -388,6 +408,7 @@ void hp_transition_turn(void)
 
 	swap_sides();
 	for (i = 0; i < transition.count; i++) {
+		hp_step(TURN);
 		hp_slot_point_newest(transition.slots[i], HP_NEW_SIDE);
 		if (transition.immediate)
 			hp_slot_settle(transition.slots[i], HP_NEW_SIDE);
@@ -395,7 +416,9 @@ void hp_transition_turn(void)
 	transition.deadline_ns = 0;
 	hp_view_advance();
 	mark_direction();
-	barrier();
+	hp_step(ADVANCE);
+	if (HP_KEEP(TURN_BARRIER))
+		barrier();
 	hp_transition_announce(HOTPATCH_PHASE_TURNED, HOTPATCH_OK, NULL);
 	hp_progress_made();
 }
@@ -474,6 +497,9 @@ void hp_transition_look_again(void)
 		if (transition.open)
 			hp_transition_settle_if_drained();
 		hp_engine_release();
+		hp_step(RELEASED);
+		if (!HP_KEEP(LOOK_UNTIL_QUIET))
+			return;
 	}
 }
 
@@ -483,6 +509,7 @@ void hp_transition_task_moved(void)
 	if (!hp_load_relaxed(&open_hint))
 		return;
 	/* The mark for whoever has the lock, who looks when releasing it. */
-	hp_progress_made();
+	if (HP_KEEP(MOVED_MARK))
+		hp_progress_made();
 	hp_transition_look_again();
 }

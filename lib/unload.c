@@ -23,6 +23,7 @@
 #include "patch.h"
 #include "stack.h"
 #include "status.h"
+#include "step.h"
 #include "task.h"
 #include "transition.h"
 
@@ -153,10 +154,12 @@ static bool thread_is_clear(struct proof *proof, int thread)
 	struct hp_task_sight sight;
 	bool is_task = find_task(thread, &sight);
 
+	hp_step(PROVE_THREAD);
 	if (thread == proof->self)
 		return own_stack_is_clear(proof);
-	return is_task ? task_is_clear(proof, &sight) :
-			 stranger_is_clear(proof, thread);
+	if (is_task)
+		return task_is_clear(proof, &sight);
+	return !HP_KEEP(STRANGERS) || stranger_is_clear(proof, thread);
 }
 
 static bool fibers_are_clear(struct proof *proof)
@@ -317,7 +320,7 @@ static bool sections_are_over(const struct hotpatch_patch *patch, char *why,
 		return true;
 	if (!hp_transition_barrier_paid())
 		return false;
-	if (hp_task_none_in(&range, 1))
+	if (!HP_KEEP(GRACE) || hp_task_none_in(&range, 1))
 		return true;
 	hp_blocker_name(&range, 1, who, sizeof(who));
 	snprintf(why, size,
@@ -417,6 +420,7 @@ static void try_one(struct hotpatch_patch *patch)
 	struct proof proof = {.reader = NULL};
 	enum hotpatch_status status;
 
+	hp_step(PROVE);
 	if (!was_never_seen(patch) && !prove(patch, &proof)) {
 		hp_engine_lock();
 		patch->unloading = false;
@@ -424,6 +428,7 @@ static void try_one(struct hotpatch_patch *patch)
 		hp_engine_unlock();
 		return;
 	}
+	hp_step(PROVEN);
 	status = hp_image_unload(&patch->image, &err);
 	if (status == HOTPATCH_OK && patch->owner == getpid())
 		hp_store_remove(patch->image.path);
@@ -438,6 +443,7 @@ static struct hotpatch_patch *take_dead(void)
 	struct hotpatch_patch **place = &hp_patches;
 	struct hotpatch_patch *patch;
 
+	hp_step(DELIST);
 	while ((patch = *place)) {
 		if (patch->references == 0 && patch->state == HOTPATCH_CLOSED) {
 			*place = patch->next;

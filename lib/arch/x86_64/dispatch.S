@@ -6,6 +6,7 @@
  * so arguments of every kind arrive untouched.
  */
 #include "../layout.h"
+#include "step.h"
 
 	.text
 	.p2align 5
@@ -14,6 +15,7 @@
 hotpatch_dispatch:
 	.cfi_startproc
 	endbr64
+	HP_STEP_DISPATCH
 	pushq	%rax
 	.cfi_adjust_cfa_offset 8
 	pushq	%rcx
@@ -26,15 +28,18 @@ hotpatch_dispatch:
 	cmpq	$-2, %rcx
 	jae	.Lnewest
 	movq	HP_SLOT_VIEW(%r11), %r11
+	HP_STEP_DISPATCH
 	/* The view moves on at @since and, if the transition is turned
 	 * round, back and forth with each generation after it. */
 	subq	HP_VIEW_SINCE(%r11), %rax
 	jb	.Lprevious
 	testb	$1, %al
 	jnz	.Lprevious
+	HP_STEP_DISPATCH
 	movq	HP_VIEW_NEXT(%r11), %r11
 	jmp	.Lgo
 .Lprevious:
+	HP_STEP_DISPATCH
 	movq	HP_VIEW_PREVIOUS(%r11), %r11
 	jmp	.Lgo
 .Lnewest:
