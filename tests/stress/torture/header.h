@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Puts steps into the inline enter of the public header, by its own means: the
+ * announcement is a macro of the CPU's header, which is taken in first. Where
+ * enter always takes the slow path there is nothing to do.
+ */
+#ifndef TORTURE_HEADER_H
+#define TORTURE_HEADER_H
+
+#include "../../../lib/step.h"
+
+#if !defined(HP_FENCED)
+#if defined(__x86_64__)
+#include <hotpatch/arch/x86_64.h>
+#elif defined(__aarch64__)
+#include <hotpatch/arch/aarch64.h>
+#endif
+
+static inline void header_publish(uint64_t *seen, uint32_t *depth,
+				  const uint64_t *generation)
+{
+	uint64_t view;
+
+	if (!HP_KEEP(HEADER_DEPTH))
+		*depth = 0;
+	do {
+		view = __atomic_load_n(generation, __ATOMIC_RELAXED);
+		hp_step(VIEW_READ);
+		__atomic_store_n(seen, view, __ATOMIC_RELAXED);
+		__asm__ volatile("" ::: "memory");
+		hp_step(ANNOUNCED);
+	} while (HP_KEEP(HEADER_RECHECK) &&
+		 view != __atomic_load_n(generation, __ATOMIC_ACQUIRE));
+}
+
+#ifdef TORTURE_STEPS_IN_HEADER
+#undef HOTPATCH_ARCH_PUBLISH
+#define HOTPATCH_ARCH_PUBLISH(place, generation)                               \
+	header_publish(&(place), &self->depth, &(generation))
+#endif
+#endif
+
+#endif

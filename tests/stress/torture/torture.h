@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the parts of the torture share. A thread of each kind is a function
+ * that runs until is_over(); each has a generator of its own, so a seed makes
+ * every thread decide alike again.
+ */
+#ifndef TORTURE_H
+#define TORTURE_H
+
+#include "../../../lib/atomic.h"
+#include "../../../lib/step.h"
+#include "header.h"
+
+#include <hotpatch/hotpatch.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#ifdef __SANITIZE_THREAD__
+#define UNDER_TSAN 1
+#endif
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define UNDER_TSAN 1
+#endif
+#endif
+
+#if defined(UNDER_TSAN) || defined(__SANITIZE_ADDRESS__)
+#define HAS_CRASHES 0
+#else
+#define HAS_CRASHES 1
+#endif
+
+/* Versions 1 to VERSIONS are bundles, 0 is the program itself. */
+#define CHANGERS 3
+#define EACH 2 /* bundles of a changer, which lie on each other */
+#define QUIET_VERSION (CHANGERS * EACH + 1)
+#define CHILD_VERSION (CHANGERS * EACH + 2)
+#define VERSIONS CHILD_VERSION
+
+/* ---- What can be patched (torture.c) ---- */
+
+int first_answer(void);
+int second_answer(int hurry);
+int third_answer(int depth);
+
+/* ---- Chance and delays (chance.c) ---- */
+
+struct options {
+	unsigned long seed;
+	double seconds;
+	double patience_s;    /* without any progress: a hang */
+	bool focus[HP_STEPS]; /* steps that are delayed most */
+	const char *only;     /* kinds of readers, or NULL for all */
+	const char *bundles;  /* their folder */
+};
+
+extern struct options options;
+
+uint32_t roll(uint64_t *state, uint32_t sides);
+/* Gives the calling thread the decisions of number @index. */
+void chance_start(unsigned int index);
+/* Delays the caller now and then; called by bundles, too. */
+void linger(void);
+void nap(uint64_t *state, uint32_t longest_us);
+uint64_t now_ns(void);
+/* From now on waiters do not look by themselves, until it is false again. */
+void stretch_pauses(bool stretch);
+
+/* ---- Failing (torture.c) ---- */
+
+bool is_over(void);
+_Noreturn void fail(const char *what, int a, int b);
+void must(enum hotpatch_status status, const struct hotpatch_error *err);
+void count_change(void);
+
+/* ---- What may be seen (oracle.c) ---- */
+
+/* What is known of the patches at one moment. */
+struct sight {
+	uint64_t word[VERSIONS + 1];
+	uint64_t coming[VERSIONS + 1];
+	uint64_t on[VERSIONS + 1];
+};
+
+struct section {
+	struct sight before; /* when enter or a safe point was called */
+	struct sight after;  /* when it had returned */
+	uint64_t mark;	     /* of adoptions, before both */
+	int version;	     /* that was seen, or -1 */
+};
+
+enum phase {
+	OFF,
+	COMING,
+	ON,
+	GOING
+};
+
+/* Told by the changers: COMING and GOING before the call, OFF and ON when the
+ * transition is over. */
+void oracle_tell(int version, enum phase phase);
+/* Around an apply that moves sleepers without their doing. */
+void oracle_adopting(bool begins);
+uint64_t oracle_mark(void);
+bool oracle_is_strict(uint64_t mark);
+void oracle_look(struct sight *sight);
+void oracle_begin(struct section *section);
+void oracle_check(struct section *section, int version);
+/* A call in no section gave @version; @before is from before the call. */
+void oracle_check_stranger(const struct sight *before, int version);
+
+/* From now on the thread is trusted to be in no patchable function when it is
+ * at rest: nobody has to catch it asleep. */
+static inline void become_task(void)
+{
+	hotpatch_enter();
+	hotpatch_leave();
+}
+
+/* Inlined, so that the frame that is recorded outlives the section. */
+static inline __attribute__((always_inline)) void
+section_enter(struct section *section)
+{
+	section->mark = oracle_mark();
+	oracle_look(&section->before);
+	hotpatch_enter();
+	oracle_begin(section);
+}
+
+static inline __attribute__((always_inline)) void
+section_safe_point(struct section *section)
+{
+	section->mark = oracle_mark();
+	oracle_look(&section->before);
+	hotpatch_safe_point();
+	oracle_begin(section);
+}
+
+/* Asks all functions and checks that they agree and may answer so. */
+void look(struct section *section);
+
+/* The last look of a section, and its end. */
+static inline __attribute__((always_inline)) void
+section_leave(struct section *section)
+{
+	HP_ORDER(LEAVE_RELEASE, look(section), hotpatch_leave());
+}
+
+/* ---- Quiet (quiet.c) ---- */
+
+/* Each reader's loop comes by; while it is quiet it stays, in a section that
+ * passes safe points or at rest. */
+void quiet_point(bool in_section);
+void quiet_expect(unsigned int readers);
+uint64_t quiet_waits_since(void); /* ns; 0: nobody waits for a wake-up */
+void *keep_quiet(void *index);
+/* Around what a changer does. */
+void quiet_begin_change(void);
+void quiet_end_change(void);
+
+/* ---- Threads (readers.c, fibers.c, forks.c, changers.c) ---- */
+
+void catch_storms(void);
+void short_sections(uint64_t *state);
+void *work(void *index);
+void *work_always_slow(void *index);
+void *work_shortly(void *index);
+void *come_and_go(void *index);
+void *call_as_stranger(void *index);
+void *work_in_a_storm(void *index);
+void *run_fibers(void *index);
+void abandon_fibers(void);
+void *fork_children(void *index);
+void *change(void *index);
+
+struct hotpatch_patch *open_version(int version);
+void expect_unmapped(const struct hotpatch_patch *patch);
+/* Waits until it is gone, and closes the handle. */
+void close_unmapped(struct hotpatch_patch *patch, int version);
+extern const struct hotpatch_apply_options patient;
+
+#endif
