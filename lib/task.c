@@ -35,7 +35,6 @@ _Static_assert(sizeof(struct hp_task) == 64, "a record is one cache line");
 
 struct detail {
 	char name[16];
-	uintptr_t stack_stop;
 };
 
 struct image_range {
@@ -177,6 +176,7 @@ static void clean(struct hp_task *task, int thread)
 	hp_store_relaxed(&task->head.where, NULL);
 	hp_store_relaxed(&task->held, 0);
 	hp_store_relaxed(&task->thread, thread);
+	hp_store_relaxed(&task->stack_stop, 0);
 }
 
 /* The key's destructor: the thread ends, perhaps inside a section. */
@@ -305,14 +305,21 @@ static bool on_alternate_stack(void)
 	return sigaltstack(NULL, &stack) == 0 && (stack.ss_flags & SS_ONSTACK);
 }
 
+/* A signal handler may come between the declaration of a switch and the switch
+ * of stacks. Only fibers can tell where their stack ends. */
+static bool on_another_stack(const struct hp_task *self, const void *frame)
+{
+	return self->stack_stop && (uintptr_t)frame > self->stack_stop;
+}
+
 /*
  * True if the section's frame was left by longjmp(): the stack pointer is
- * above it. A handler on an alternate stack proves nothing.
+ * above it. One on another stack proves nothing.
  */
 static bool frame_was_left(const struct hp_task *self, const void *frame)
 {
 	return (uintptr_t)frame > (uintptr_t)self->head.frame &&
-	       !on_alternate_stack();
+	       !on_another_stack(self, frame) && !on_alternate_stack();
 }
 
 static void heal(struct hp_task *self)
@@ -541,7 +548,7 @@ bool hp_task_look(size_t index, struct hp_task_sight *sight)
 	sight->held = hp_load_relaxed(&task->held);
 	sight->frame = (uintptr_t)hp_load_relaxed(&task->head.frame);
 	sight->where = (uintptr_t)hp_load_relaxed(&task->head.where);
-	sight->stack_stop = hp_load_relaxed(&detail->stack_stop);
+	sight->stack_stop = hp_load_relaxed(&task->stack_stop);
 	memcpy(sight->name, detail->name, sizeof(sight->name));
 	return true;
 }
@@ -637,8 +644,10 @@ hotpatch_task_create(const struct hotpatch_task_options *options)
 	if (options && options->name)
 		strncpy(detail->name, options->name, sizeof(detail->name) - 1);
 	if (options && options->stack)
-		detail->stack_stop =
-			(uintptr_t)options->stack + options->stack_size;
+		/* Relaxed: published with the kind. */
+		hp_store_relaxed(&task->stack_stop,
+				 (uintptr_t)options->stack +
+					 options->stack_size);
 	/* Release: pairs with hp_task_look(). */
 	hp_store_release(&task->kind, HP_TASK_FIBER);
 	return &task->head;

@@ -27,13 +27,15 @@ enum hp_task_kind {
  *          between the safe point and the section's frame at the last adoption
  * @kind:   enum hp_task_kind
  * @thread: id of the thread; for a fiber, of the one that runs it, or 0
+ * @stack_stop: of a fiber, 0 if unknown
  */
 struct hp_task {
 	struct hotpatch_task head;
 	uint64_t held;
 	uint32_t kind;
 	int32_t thread;
-	uint64_t padding[2];
+	uintptr_t stack_stop;
+	uint64_t padding;
 };
 
 /* Bits of @head.depth beside HOTPATCH_ENTERING and the count of enters. */

@@ -197,7 +197,9 @@ hotpatch_task_create(const struct hotpatch_task_options *options);
  * @task: from hotpatch_task_create(); NULL for the thread itself
  *
  * Context: the thread that is about to switch, before or after it does, with
- *          no enter, leave, safe point or patchable call in between.
+ *          no enter, leave, safe point or patchable call in between. Where a
+ *          signal handler may do one of these, say it on the thread's own
+ *          stack, of a fiber whose stack is known.
  */
 HOTPATCH_API void hotpatch_task_switch(struct hotpatch_task *task);
 

@@ -424,6 +424,30 @@ START_TEST(frame_that_was_left_is_healed_at_the_next_enter)
 }
 END_TEST
 
+/* As a signal handler that comes before the stacks are switched. */
+START_TEST(frame_on_another_stack_than_the_fibers_was_not_left)
+{
+	static char stack[4096];
+	const struct hotpatch_task_options options = {
+		.size = sizeof(options),
+		.stack = stack,
+		.stack_size = sizeof(stack),
+	};
+	struct hotpatch_task *fiber = hotpatch_task_create(&options);
+
+	hotpatch_task_switch(fiber);
+	hotpatch_enter_slow(stack + 1024, NULL);
+	hotpatch_enter();
+	hotpatch_safe_point_slow(__builtin_frame_address(0));
+	hotpatch_leave();
+	ck_assert_uint_ne(fiber->seen, 0);
+	hotpatch_leave();
+	ck_assert_uint_eq(fiber->seen, 0);
+	hotpatch_task_switch(NULL);
+	hotpatch_task_destroy(fiber);
+}
+END_TEST
+
 START_TEST(frame_that_was_left_is_healed_at_the_next_safe_point)
 {
 	uint64_t began = hotpatch_generation;
@@ -614,6 +638,8 @@ static void add_tests(TCase *all)
 	tcase_add_test(all, frame_that_was_left_is_healed_at_the_next_enter);
 	tcase_add_test(all,
 		       frame_that_was_left_is_healed_at_the_next_safe_point);
+	tcase_add_test(all,
+		       frame_on_another_stack_than_the_fibers_was_not_left);
 	tcase_add_test(all, image_table_has_room_for_its_limit_and_no_more);
 	tcase_add_test(all, safe_point_remembers_which_images_it_returns_to);
 	tcase_add_test(all, next_safe_point_forgets_what_was_returned_from);
