@@ -56,7 +56,12 @@ static void adopt_if_clear(struct hp_stack_reader *reader, size_t index,
 		hp_event_thread(HOTPATCH_PHASE_ADOPTED, sight->thread);
 }
 
-/* Moves threads that sleep with none of the old code on their stack. */
+/*
+ * Moves threads that sleep with none of the old code on their stack. A thread
+ * is nowhere between the reading of its view and the jump that follows from
+ * it: hotpatch_dispatch makes no system call, and a signal handler that sleeps
+ * on top of it is told by its return address.
+ */
 static void adopt_sleepers(void)
 {
 	size_t range_count;
