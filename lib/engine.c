@@ -12,6 +12,7 @@
 #include "event.h"
 #include "note.h"
 #include "patch.h"
+#include "shadow.h"
 #include "stack.h"
 #include "status.h"
 #include "step.h"
@@ -191,10 +192,12 @@ static void before_fork(void)
 {
 	await_loader();
 	hp_engine_lock();
+	hp_shadow_before_fork();
 }
 
 static void after_fork_in_parent(void)
 {
+	hp_shadow_after_fork(false);
 	hp_engine_unlock();
 	if (forks_with_loader)
 		pthread_rwlock_unlock(&loader_lock);
@@ -205,6 +208,7 @@ static void after_fork_in_child(void)
 	static const pthread_rwlock_t fresh =
 		PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
 
+	hp_shadow_after_fork(true);
 	hp_engine_release(); /* taken by before_fork(), which ran in this thread */
 	if (forks_with_loader)
 		pthread_rwlock_unlock(&loader_lock);
@@ -281,14 +285,21 @@ bool hp_engine_usable(void)
 	return usable == HOTPATCH_OK;
 }
 
+enum hotpatch_status hp_engine_check(struct hotpatch_error *err)
+{
+	hp_engine_start();
+	if (usable == HOTPATCH_OK)
+		return HOTPATCH_OK;
+	return hp_error(err, usable, 0, "libhotpatch",
+			"this copy of the library is not running: %s",
+			hotpatch_status_text(usable));
+}
+
 enum hotpatch_status hp_engine_enter(int *cancel_state,
 				     struct hotpatch_error *err)
 {
-	hp_engine_start();
-	if (usable != HOTPATCH_OK)
-		return hp_error(err, usable, 0, "libhotpatch",
-				"this copy of the library is not running: %s",
-				hotpatch_status_text(usable));
+	if (hp_engine_check(err) != HOTPATCH_OK)
+		return usable;
 	if (hp_task_in_section())
 		return hp_error(err, HOTPATCH_E_IN_SECTION, 0, "caller",
 				"the calling thread is inside a section and "
@@ -296,6 +307,10 @@ enum hotpatch_status hp_engine_enter(int *cancel_state,
 	if (hp_image_in_callback())
 		return hp_error(err, HOTPATCH_E_IN_CALLBACK, 0, "caller",
 				"a bundle's constructor or destructor cannot "
+				"change patches");
+	if (hp_shadow_in_callback())
+		return hp_error(err, HOTPATCH_E_IN_CALLBACK, 0, "caller",
+				"a shadow's constructor or destructor cannot "
 				"change patches");
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, cancel_state);
 	caller_frame = (uintptr_t)__builtin_frame_address(0);
@@ -382,6 +397,7 @@ unsigned int hp_engine_poll(void)
 	hp_transition_progress();
 	open = hp_transition_is_open();
 	hp_engine_unlock();
+	open += hp_shadow_reclaim() > 0;
 	return open + hp_unload_ready();
 }
 

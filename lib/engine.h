@@ -48,6 +48,9 @@ uintptr_t hp_engine_caller_frame(void);
 /* A transition was forced in this process; under the lock. */
 extern bool hp_process_forced;
 
+/* Refuses a second copy. */
+enum hotpatch_status hp_engine_check(struct hotpatch_error *err);
+
 /* True if the library works in this process. */
 bool hp_engine_usable(void);
 

@@ -7,7 +7,8 @@
  *  - no task adopted that generation at a safe point with the code on its
  *    stack, entered from the code, or has it above the frame that entered: a
  *    main loop that was itself replaced;
- *  - no signal is handled by it, and it cannot have made a key of threads;
+ *  - no signal is handled by it, no shadow needs it for its destructor, and it
+ *    cannot have made a key of threads;
  *  - every thread that is no task is asleep with nothing of the code on its
  *    stack, because such threads may call entries at any time.
  *
@@ -21,6 +22,7 @@
 #include "engine.h"
 #include "event.h"
 #include "patch.h"
+#include "shadow.h"
 #include "stack.h"
 #include "status.h"
 #include "step.h"
@@ -296,8 +298,11 @@ static bool prove(const struct hotpatch_patch *patch, struct proof *proof)
 			 "the process's threads cannot be looked at in /proc");
 		return false;
 	}
+	/* Shadows last: nobody is left who could attach some. */
 	clear = nothing_is_left(proof, patch) && fibers_are_clear(proof) &&
-		threads_are_clear(proof);
+		threads_are_clear(proof) &&
+		hp_shadow_lets_go(proof->range.start, proof->range.stop,
+				  proof->who, sizeof(proof->who));
 	hp_stack_close(proof->reader);
 	return clear;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * All that a host needs: patchable functions, sections and safe points, and
- * patches. The control socket has a header of its own, control.h, because it
+ * All that a host needs: patchable functions, sections and safe points,
+ * patches, and shadow data. The control socket has a header of its own, control.h, because it
  * is optional; authors of bundles include bundle.h.
  */
 #ifndef HOTPATCH_HOTPATCH_H
@@ -10,6 +10,7 @@
 #include <hotpatch/function.h>
 #include <hotpatch/patch.h>
 #include <hotpatch/section.h>
+#include <hotpatch/shadow.h>
 #include <hotpatch/status.h>
 #include <hotpatch/version.h>
 

@@ -402,7 +402,8 @@ HOTPATCH_API void hotpatch_process_info(struct hotpatch_process_info *info);
 	X(PHASE_MODULE_WENT, "module-went")                                    \
 	X(PHASE_HEALED, "healed")	/* longjmp out of a section */         \
 	X(PHASE_RECLAIMED, "reclaimed") /* the record of a dead thread */      \
-	X(PHASE_FORKED, "forked")	/* the parent's transition resolved */
+	X(PHASE_FORKED, "forked")	/* the parent's transition resolved */ \
+	X(PHASE_SHADOW_STALE, "shadow-stale") /* see shadow.h */
 
 enum hotpatch_phase {
 #define HOTPATCH_PHASE_ENUM_(name, text) HOTPATCH_##name,

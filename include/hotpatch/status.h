@@ -54,7 +54,11 @@
 	X(E_PROTOCOL, -40, "the control protocol was violated")                \
 	X(E_LIMIT, -41, "a limit is reached")                                  \
 	X(E_USAGE, -42, "the command was not understood")                      \
-	X(E_NO_PROCESS, -43, "no process matched")
+	X(E_NO_PROCESS, -43, "no process matched")                             \
+	X(E_NO_SHADOW, -73, "the object has no such shadow")                   \
+	X(E_SHADOW_TYPE, -74, "the shadow is of another size or type")         \
+	X(E_SHADOW_CONSTRUCTOR, -75, "the shadow's constructor refused")       \
+	X(E_SHADOW_STALE, -76, "the shadow belongs to an object that is gone")
 
 enum hotpatch_status {
 #define HOTPATCH_STATUS_ENUM_(name, value, text) HOTPATCH_##name = value,
