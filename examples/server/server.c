@@ -7,11 +7,14 @@
  *
  *	GET /item/N	the item; with "Range: bytes=FIRST-LAST" a part of it
  *	GET /stats	how many items were handed out since the start
+ *	GET /session/new	a session; then /session/N and /session/N/close
+ *	GET /sessions	how many are open, and how much is attached to them
  *
  * "?delay_us=N" makes a request slow between the two functions that fix-two
  * replaces, as a disk would.
  */
 #include "server.h"
+#include "session.h"
 
 #include <arpa/inet.h>
 #include <getopt.h>
@@ -125,6 +128,24 @@ static enum MHD_Result serve_stats(struct MHD_Connection *connection)
 	return reply_text(connection, MHD_HTTP_OK, text);
 }
 
+static enum MHD_Result serve_sessions(struct MHD_Connection *connection)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%u sessions, %zu shadows\n",
+		 session_count(), hotpatch_shadow_count(NULL));
+	return reply_text(connection, MHD_HTTP_OK, text);
+}
+
+static enum MHD_Result serve_session(struct MHD_Connection *connection,
+				     const char *url)
+{
+	struct body body;
+	unsigned int status = session_serve(url, &body);
+
+	return reply(connection, status, &body, 0);
+}
+
 /* The signature is libmicrohttpd's. */
 static enum MHD_Result serve(void *closure, struct MHD_Connection *connection,
 			     const char *url, const char *method,
@@ -150,6 +171,10 @@ static enum MHD_Result serve(void *closure, struct MHD_Connection *connection,
 				  "only GET\n");
 	if (strcmp(url, "/stats") == 0)
 		return serve_stats(connection);
+	if (strcmp(url, "/sessions") == 0)
+		return serve_sessions(connection);
+	if (strncmp(url, "/session/", strlen("/session/")) == 0)
+		return serve_session(connection, url);
 	item = item_find(url);
 	if (!item)
 		return reply_text(connection, MHD_HTTP_NOT_FOUND,
@@ -313,5 +338,6 @@ int main(int argc, char **argv)
 	wait_for_end(&ends);
 	workers_stop(workers, options.threads, stop_fd);
 	hotpatch_control_stop(control);
+	session_close_all();
 	return EXIT_SUCCESS;
 }
