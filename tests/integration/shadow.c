@@ -66,19 +66,24 @@ static void forget_all_of_them(void *count)
 	*(unsigned int *)count = forget_all();
 }
 
-static void expect_kept(struct hotpatch_patch *patch, const char *first,
-			const char *second)
+static bool is_kept(struct hotpatch_patch *patch, const char *why)
 {
-	struct hotpatch_error why;
+	struct hotpatch_error err;
 
-	ck_assert_int_eq(hotpatch_patch_wait(patch, HOTPATCH_UNMAPPED, 0, &why),
+	ck_assert_int_eq(hotpatch_patch_wait(patch, HOTPATCH_UNMAPPED, 0, &err),
 			 HOTPATCH_E_TIMEOUT);
+	return strstr(err.sentence, why) != NULL;
+}
+
+/* Not unmapped for now, in the end with this reason: attempts are made only
+ * now and then. */
+static void expect_kept(struct hotpatch_patch *patch, const char *why)
+{
 	/* The sanitizer has a thread of its own, which may be named instead. */
 #ifndef UNDER_TSAN
-	expect_words(why, first, second);
+	await(is_kept(patch, why));
 #else
-	(void)first;
-	(void)second;
+	is_kept(patch, why);
 #endif
 	ck_assert_uint_eq(count_copies(), 1);
 }
@@ -146,12 +151,12 @@ START_TEST(code_stays_while_a_destructor_in_it_has_to_wait)
 	revert(patch);
 	holder_start(&holder); /* its view has nothing of the patch */
 	ck_assert_uint_eq(hotpatch_shadow_detach_object(&objects[0]), 1);
-	expect_kept(patch, "one", "in it");
+	expect_kept(patch, "1 shadows that were detached");
 	ck_assert_uint_eq(destroyed_by_one, 0);
 	for (count = 1; count < OBJECTS; count++)
 		ck_assert_uint_eq(
 			hotpatch_shadow_detach_object(&objects[count]), 1);
-	expect_kept(patch, "100 shadows", "destructor in it");
+	expect_kept(patch, "100 shadows that were detached");
 	ck_assert_uint_eq(destroyed_by_one, 0);
 	holder_stop(&holder);
 	await_unmapped(patch);

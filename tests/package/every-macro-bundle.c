@@ -3,6 +3,7 @@
  * Uses every macro that bundles have; only compiled, as C and as C++.
  */
 #include <hotpatch/bundle.h>
+#include <hotpatch/shadow.h>
 
 HOTPATCH_BUNDLE_WITH("every-macro", 7, HOTPATCH_IMMEDIATE,
 		     HOTPATCH_FLAG_CONSTRUCTORS);
@@ -39,4 +40,42 @@ HOTPATCH_REPLACE_STATIC("server.c", int, local,
 			(int (*callback)(void *), void *closure))
 {
 	return HOTPATCH_ORIGINAL(local)(callback, closure);
+}
+
+static bool make_pair(void *data, void *object, void *argument)
+{
+	((struct pair *)data)->first = object == argument;
+	return true;
+}
+
+static void destroy_pair(void *data, const void *object)
+{
+	((struct pair *)data)->second = object != 0;
+}
+
+static uint64_t birth_of(const void *object)
+{
+	return *(const uint64_t *)object;
+}
+
+HOTPATCH_SHADOW(struct pair, pair, 1)
+HOTPATCH_SHADOW_WITH(struct pair, other_pair, 2, make_pair, destroy_pair,
+		     birth_of)
+
+static bool visit_pair(void *object, struct pair *pair, void *argument)
+{
+	return object == argument && pair->first;
+}
+
+HOTPATCH_REPLACE(int, uses_shadows, (void *object))
+{
+	struct pair *pair = pair_get(object);
+	struct hotpatch_error err;
+
+	if (pair_attach(object, 0, &pair, &err) != HOTPATCH_OK ||
+	    other_pair_get_or_attach(object, object, &pair, 0) != HOTPATCH_OK ||
+	    other_pair_for_each(visit_pair, object) != HOTPATCH_OK ||
+	    pair_detach(object) != HOTPATCH_OK)
+		return (int)err.status;
+	return (int)(pair_count() + other_pair_detach_all());
 }

@@ -13,6 +13,10 @@ HOTPATCH_FUNCTION(int, answer, (int question))
 	return question + 1;
 }
 
+HOTPATCH_SHADOW(int, questions, 1)
+
+int topic;
+
 int helper(int number)
 {
 	return number * 10;
@@ -47,10 +51,14 @@ static int patch_and_back(struct hotpatch_patch *patch)
 		fprintf(stderr, "the replacement was not called\n");
 		return 1;
 	}
+	if (!questions_get(&topic) || *questions_get(&topic) != 1) {
+		fprintf(stderr, "the question was not counted\n");
+		return 1;
+	}
 	if (hotpatch_patch_revert(patch, NULL, &err) ||
 	    hotpatch_patch_wait(patch, HOTPATCH_UNMAPPED, 10000, &err))
 		return complain("revert", &err);
-	return ask(1) != 2;
+	return ask(1) != 2 || hotpatch_shadow_detach_object(&topic) != 1;
 }
 
 int main(int argc, char **argv)
