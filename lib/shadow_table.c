@@ -54,9 +54,9 @@ struct table {
 	struct table *older;
 };
 
-static struct slot no_slot;
-static uint64_t no_birth;
-static struct table no_table = {&no_slot, 0, 63, &no_birth, NULL, NULL};
+static struct slot no_slots[2];
+static uint64_t no_births[2];
+static struct table no_table = {no_slots, 1, 63, no_births, NULL, NULL};
 
 static struct table *current = &no_table;
 static uint64_t fillings;
@@ -69,8 +69,12 @@ static size_t gone; /* slots that are GONE */
 static size_t home(const struct table *table, uintptr_t object)
 {
 	return (size_t)(((uint64_t)object * 0x9e3779b97f4a7c15u) >>
-			table->shift) &
-	       table->mask;
+			table->shift);
+}
+
+bool hp_shadow_debugging(void)
+{
+	return hp_load_relaxed(&debugging); /* a switch that orders nothing */
 }
 
 static uint32_t hash_bytes(uint32_t hash, const void *bytes, size_t size)
@@ -104,73 +108,100 @@ uint64_t hp_shadow_key(struct hotpatch_shadow_type *type)
 	return key;
 }
 
-/* The reader's half. */
-static bool is_stale(const struct hotpatch_shadow_type *type,
-		     const struct table *table, const struct slot *slot,
-		     uint64_t stamp, const void *object)
-{
-	/* Acquires pair with write_slot(): as in look(). */
-	uint64_t birth = hp_load_acquire(&table->births[slot - table->slots]);
-
-	if (hp_load_acquire(&slot->stamp) != stamp ||
-	    birth == type->birth(object))
-		return false;
-	hp_shadow_tell_stale(type, object);
-	return true;
-}
-
-static inline void *look(struct hotpatch_shadow_type *type, uint64_t key,
-			 const struct table *table, const void *object)
+/*
+ * The reader's half: the entry's slot with its stamp and data, or NULL. A key
+ * that was not computed yet is nobody's.
+ */
+static inline const struct slot *look(const struct table *table, uint64_t key,
+				      const void *object, uint64_t *stamp,
+				      void **data)
 {
 	size_t at = home(table, (uintptr_t)object);
 	const struct slot *slot;
 	uintptr_t found;
-	uint64_t stamp;
 	uint64_t here;
-	void *data;
 
 	for (;; at = (at + 1) & table->mask) {
 		slot = &table->slots[at];
 		/* Acquires pair with the releases of write_slot(): who reads
 		 * a word that is newer than the stamp reads another stamp
 		 * below, and data with what its constructor wrote. */
-		stamp = hp_load_acquire(&slot->stamp);
+		*stamp = hp_load_acquire(&slot->stamp);
 		found = hp_load_acquire(&slot->object);
 		if (found == HP_SHADOW_FREE)
 			return NULL;
 		if (found != (uintptr_t)object)
 			continue;
-		here = hp_load_acquire(&slot->key);  /* as above */
-		data = hp_load_acquire(&slot->data); /* as above */
+		here = hp_load_acquire(&slot->key);   /* as above */
+		*data = hp_load_acquire(&slot->data); /* as above */
 		/* Relaxed: ordered by the acquires above. */
-		if (here != key || (stamp & 1) ||
-		    hp_load_relaxed(&slot->stamp) != stamp)
-			continue;
-		/* Relaxed: a switch that orders nothing. */
-		if (__builtin_expect(hp_load_relaxed(&debugging), 0) &&
-		    type->birth && is_stale(type, table, slot, stamp, object))
-			return NULL;
-		return data;
+		if (here == key && !(*stamp & 1) &&
+		    hp_load_relaxed(&slot->stamp) == *stamp)
+			return slot;
 	}
 }
 
-void *hotpatch_shadow_get(struct hotpatch_shadow_type *type, const void *object)
+static bool is_stale(const struct hotpatch_shadow_type *type,
+		     const struct table *table, const struct slot *slot,
+		     uint64_t stamp, const void *object)
+{
+	/* Acquire pairs with write_slot(), as in look(). */
+	uint64_t birth = hp_load_acquire(&table->births[slot - table->slots]);
+
+	/* Relaxed: ordered by the acquire above. */
+	if (hp_load_relaxed(&slot->stamp) != stamp ||
+	    birth == type->birth(object))
+		return false;
+	hp_shadow_tell_stale(type, object);
+	return true;
+}
+
+/* All that a get may have to do. */
+__attribute__((noinline)) static void *
+get_carefully(struct hotpatch_shadow_type *type, const void *object)
 {
 	uint64_t key = hp_shadow_key(type);
+	const struct table *table;
+	const struct slot *slot;
+	void *data = NULL;
 	uint64_t filling;
-	void *data;
+	uint64_t stamp;
 
 	do {
-		/* Acquire pairs with the release in fill(): a later filling is
-		 * seen below by who met one of its slots. */
+		/* Acquire pairs with fill(): who meets a slot of a later
+		 * filling sees another number below. */
 		filling = hp_load_acquire(&fillings);
-		/* Acquire pairs with the release in replace(): the table is
-		 * whole. */
-		data = look(type, key, hp_load_acquire(&current), object);
+		/* Acquire pairs with replace(): the table is whole. */
+		table = hp_load_acquire(&current);
+		slot = look(table, key, object, &stamp, &data);
 		/* Relaxed: ordered by the acquires of the slots. */
-	} while (__builtin_expect(
-		!data && hp_load_relaxed(&fillings) != filling, 0));
+	} while (!slot && hp_load_relaxed(&fillings) != filling);
+	if (!slot)
+		return NULL;
+	if (hp_shadow_debugging() && type->birth &&
+	    is_stale(type, table, slot, stamp, object))
+		return NULL;
 	return data;
+}
+
+/* Nearly always one look is enough. */
+void *hotpatch_shadow_get(struct hotpatch_shadow_type *type, const void *object)
+{
+	/* Relaxed: as in hp_shadow_key(). */
+	uint64_t key = hp_load_relaxed(&type->key);
+	/* Acquires pair as in get_carefully(). */
+	uint64_t filling = hp_load_acquire(&fillings);
+	const struct table *table = hp_load_acquire(&current);
+	void *data = NULL;
+	uint64_t stamp;
+
+	if (look(table, key, object, &stamp, &data)) {
+		if (__builtin_expect(!hp_shadow_debugging(), 1))
+			return data;
+	} else if (key != 0 && hp_load_relaxed(&fillings) == filling) {
+		return NULL; /* relaxed: as there */
+	}
+	return get_carefully(type, object);
 }
 
 static bool has(const struct table *table, uintptr_t object)
@@ -403,7 +434,7 @@ bool hp_shadow_table_reserve(size_t more)
 	unsigned int bits = 64 - current->shift;
 	unsigned int wanted;
 
-	if (live + gone + more <= slots / 2)
+	if (current != &no_table && live + gone + more <= slots / 2)
 		return true;
 	if (live + more <= slots / 4)
 		return sweep(bits);
@@ -414,11 +445,6 @@ bool hp_shadow_table_reserve(size_t more)
 size_t hp_shadow_table_count(void)
 {
 	return live;
-}
-
-bool hp_shadow_debugging(void)
-{
-	return hp_load_relaxed(&debugging); /* a switch that orders nothing */
 }
 
 void hotpatch_shadow_debug(bool enable)

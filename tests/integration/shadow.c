@@ -7,7 +7,11 @@
 #include "versions.h"
 
 #define OBJECTS 100
+#ifdef UNDER_TSAN
+#define CYCLES 4
+#else
 #define CYCLES 20
+#endif
 
 unsigned int made;
 unsigned int destroyed_by_one;
@@ -338,6 +342,12 @@ static bool request_mixes(void)
 	return wrong;
 }
 
+static bool is_all_destroyed(void)
+{
+	hotpatch_poll();
+	return destroyed_by_one == made;
+}
+
 START_TEST(objects_come_and_go_while_patches_do)
 {
 	struct workers workers;
@@ -349,16 +359,19 @@ START_TEST(objects_come_and_go_while_patches_do)
 			apply_bundle(i % 2 ? "plain" : "one");
 
 		workers_await_progress(&workers);
-		begin_revert(patch);
+		revert(patch);
+		/* The sanitizer's own thread may be found running for long
+		 * beside those that work. */
+#ifndef UNDER_TSAN
 		await(poll_until_closed(patch));
+#endif
 		hotpatch_patch_close(patch);
 	}
 	ck_assert_uint_eq(workers_stop(&workers), 0);
-	await(hotpatch_poll() == 0 || code_stays());
+	await(is_all_destroyed());
 	ck_assert_uint_gt(made, 0);
-	ck_assert_uint_eq(destroyed_by_one, made);
 	ck_assert_uint_eq(hotpatch_shadow_count(NULL), 0);
-	ck_assert_uint_eq(count_copies(), 0);
+	await(hotpatch_poll() == 0 && (count_copies() == 0 || code_stays()));
 }
 END_TEST
 
