@@ -241,13 +241,15 @@ hotpatch_patch_wait(struct hotpatch_patch *patch, enum hotpatch_goal goal,
 /**
  * hotpatch_poll() - move things on without waiting
  *
- * Settles a drained transition, applies the policy of a missed deadline,
- * unmaps what is proven unreachable.
+ * Settles a drained transition, applies the policy of a missed deadline, runs
+ * the destructors of shadows that were detached, unmaps what is proven
+ * unreachable.
  *
  * Context: any thread; does nothing inside a section or a callback; does not
  *          wait for tasks, but may call the dynamic loader.
- * Return:  how many things are under way: transitions and patches not yet
- *          unmapped, without those that are retained for good.
+ * Return:  how many things are under way: transitions, patches not yet
+ *          unmapped, without those that are retained for good, and shadows
+ *          that wait for their destructor as one.
  */
 HOTPATCH_API unsigned int hotpatch_poll(void);
 

@@ -131,7 +131,7 @@ hotpatch_shadow_get_or_attach(struct hotpatch_shadow_type *type, void *object,
  * A patch that was reverted stays mapped, and says why, while destructors in
  * it are to be run, or while shadows are attached whose only known destructor
  * is in it: detach them, or let a patch that follows attach with a destructor
- * of its own, which then serves them all.
+ * of its own, or without one: what it brings then serves them all.
  *
  * Context: any thread, also in a section; does not wait;
  *          not async-signal-safe.
