@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 #define THREAD_LIMIT 64
-#define SESSIONS 50	/* of each thread */
+#define SESSIONS 8	/* of each thread */
 #define CLOSE_EVERY 500 /* uses, on average */
 
 struct session {

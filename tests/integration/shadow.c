@@ -209,8 +209,7 @@ START_TEST(patch_that_follows_takes_data_and_destructors_over)
 	ck_assert_uint_eq(hotpatch_shadow_detach_object(&objects[0]), 1);
 	/* One that attaches makes its destructor known for all. */
 	ck_assert_int_eq(use_elsewhere(0), 1);
-	if (!code_stays())
-		await(poll_until_closed(one));
+	await(poll_until_closed(one));
 	ck_assert_uint_eq(destroyed_by_one, 1);
 	ck_assert_int_eq(use_elsewhere(1), 2);
 	run_elsewhere(forget_all_of_them, &count);
