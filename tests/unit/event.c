@@ -205,7 +205,7 @@ START_TEST(every_phase_has_a_name_of_its_own)
 	int i;
 	int k;
 
-	for (i = 0; i <= HOTPATCH_PHASE_FORKED; i++)
+	for (i = 0; i <= HOTPATCH_PHASE_SHADOW_STALE; i++)
 		for (k = 0; k < i; k++)
 			ck_assert_str_ne(
 				hotpatch_phase_name((enum hotpatch_phase)i),
