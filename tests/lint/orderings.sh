@@ -61,7 +61,7 @@ operations()
 # The rows of the table, without its head.
 rows()
 {
-	sed -n '/^## Orderings/,/^## Adding/p' $map | grep '^|' | sed 1,2d
+	sed -n '/^## Orderings/,/^##/p' $map | grep '^|' | sed 1,2d
 }
 
 # column NUMBER: one cell of each row
