@@ -1,33 +1,56 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads bundles and keeps the private copies that the loader maps. The
- * directory is chosen at the first write, and again if it is not ours any
- * more: it was removed, or this is a forked child. A copy belongs to the
- * process that wrote it; a child never removes its parent's.
+ * Owns the private directory. It is chosen at the first write, and again if it
+ * is not ours any more: it was removed, or this is a forked child. A copy
+ * belongs to the process that wrote it; a child never removes its parent's.
+ *
+ * A directory that the host configured may be shared by processes; who removes
+ * anything in it or replaces a file holds an exclusive flock() on it. One of
+ * the library's own choice belongs to one process, which holds a shared flock()
+ * on it for as long as it is used, so that others see when nobody does.
  */
 #include "store.h"
 
+#include "copy.h"
+#include "path.h"
 #include "status.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #define DIRECTORY_LIMIT (PATH_MAX - 64)
-#define SUFFIX_LIMIT 10000
-#define PATTERN "hotpatch-XXXXXX"
+#define STEM "hotpatch-"
+#define PATTERN STEM "XXXXXX"
+
+/* How often to begin again because another process took the directory away. */
+#define TRIES 16
+
+/* How long another process may keep the directory, and between two looks. */
+#define LOCK_PATIENCE_MS 5000
+#define LOCK_STEP_NS 1000000
+
+/* A descriptor that is kept, and what it was opened for. */
+struct held {
+	int fd;
+	dev_t device;
+	ino_t inode;
+};
 
 /* A file that was written and not yet removed. */
 struct copy {
 	struct copy *next;
 	pid_t writer;
+	struct held lock; /* marks it as used */
 	char path[];
 };
 
@@ -36,161 +59,10 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct copy *copies;
 static char configured[PATH_MAX];
 static char directory[PATH_MAX];
-static pid_t chooser; /* who chose the directory; 0 before */
-static bool made;     /* and made it, too */
+static struct held chosen = {.fd = -1}; /* while it is chosen */
+static pid_t chooser;			/* who chose the directory; 0 before */
+static bool made;			/* and made it, too */
 static bool written;
-
-static enum hotpatch_status no_memory(struct hotpatch_error *err,
-				      const char *object)
-{
-	return hp_error(err, HOTPATCH_E_NO_MEMORY, ENOMEM, object,
-			"no memory to hold %s", object);
-}
-
-static uint64_t digest_of(const unsigned char *bytes, size_t size)
-{
-	uint64_t digest = 0xcbf29ce484222325; /* FNV-1a */
-	size_t i;
-
-	for (i = 0; i < size; i++)
-		digest = (digest ^ bytes[i]) * 0x100000001b3;
-	return digest;
-}
-
-/* Reads up to @size bytes from the start; fewer only at the file's end. */
-static ssize_t read_up_to(int fd, unsigned char *bytes, size_t size)
-{
-	size_t done = 0;
-	ssize_t got;
-
-	while (done < size) {
-		got = pread(fd, bytes + done, size - done, (off_t)done);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return -1;
-		if (!got)
-			break;
-		done += (size_t)got;
-	}
-	return (ssize_t)done;
-}
-
-/* Judges what was read: @got bytes where @size and no more were expected. */
-static enum hotpatch_status check_read(ssize_t got, size_t size,
-				       const char *object,
-				       struct hotpatch_error *err)
-{
-	if (got < 0)
-		return hp_error(err, HOTPATCH_E_IO, errno, object,
-				"reading %s failed: %s", object,
-				strerror(errno));
-	if ((size_t)got < size)
-		return hp_error(err, HOTPATCH_E_TRUNCATED, 0, object,
-				"%s became shorter while it was read", object);
-	if ((size_t)got > size)
-		return hp_error(err, HOTPATCH_E_IO, 0, object,
-				"%s became longer while it was read", object);
-	return HOTPATCH_OK;
-}
-
-static enum hotpatch_status open_error(const char *path,
-				       struct hotpatch_error *err)
-{
-	enum hotpatch_status status = HOTPATCH_E_IO;
-	int cause = errno;
-
-	switch (cause) {
-	case ENOENT:
-	case ENOTDIR:
-		status = HOTPATCH_E_NOT_FOUND;
-		break;
-	case EACCES:
-	case EPERM:
-		status = HOTPATCH_E_PERMISSION;
-		break;
-	case ELOOP:
-	case ENXIO:
-	case ENODEV:
-		status = HOTPATCH_E_NOT_REGULAR;
-		break;
-	case ENOMEM:
-		status = HOTPATCH_E_NO_MEMORY;
-		break;
-	}
-	return hp_error(err, status, cause, path, "%s cannot be opened: %s",
-			path,
-			cause == ELOOP ? "it is a link" : strerror(cause));
-}
-
-static enum hotpatch_status check_regular(int fd, const char *object,
-					  size_t *size,
-					  struct hotpatch_error *err)
-{
-	struct stat found;
-
-	if (fstat(fd, &found) < 0)
-		return hp_error(err, HOTPATCH_E_IO, errno, object,
-				"%s cannot be looked at: %s", object,
-				strerror(errno));
-	if (!S_ISREG(found.st_mode))
-		return hp_error(err, HOTPATCH_E_NOT_REGULAR, 0, object,
-				"%s is not a regular file", object);
-	if ((uint64_t)found.st_size > HP_BUNDLE_LIMIT)
-		return hp_error(err, HOTPATCH_E_TOO_LARGE, 0, object,
-				"%s has more than %zu MiB", object,
-				HP_BUNDLE_LIMIT >> 20);
-	*size = (size_t)found.st_size;
-	return HOTPATCH_OK;
-}
-
-enum hotpatch_status hp_file_read_fd(int fd, const char *object,
-				     struct hp_file *file,
-				     struct hotpatch_error *err)
-{
-	enum hotpatch_status status;
-	unsigned char *bytes;
-	size_t size = 0;
-
-	status = check_regular(fd, object, &size, err);
-	if (status != HOTPATCH_OK)
-		return status;
-	/* One byte more shows that the file has grown. */
-	bytes = malloc(size + 1);
-	if (!bytes)
-		return no_memory(err, object);
-	status = check_read(read_up_to(fd, bytes, size + 1), size, object, err);
-	if (status != HOTPATCH_OK) {
-		free(bytes);
-		return status;
-	}
-	file->bytes = bytes;
-	file->size = size;
-	file->digest = digest_of(bytes, size);
-	return HOTPATCH_OK;
-}
-
-enum hotpatch_status hp_file_read(const char *path, struct hp_file *file,
-				  struct hotpatch_error *err)
-{
-	enum hotpatch_status status;
-	int fd;
-
-	/* Without O_NONBLOCK a pipe of that name would hold us up. */
-	fd = open(path,
-		  O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0)
-		return open_error(path, err);
-	status = hp_file_read_fd(fd, path, file, err);
-	close(fd);
-	return status;
-}
-
-void hp_file_release(struct hp_file *file)
-{
-	free(file->bytes);
-	memset(file, 0, sizeof(*file));
-}
 
 /* A child finds the lock free, and what it guards complete. */
 static void lock_before_fork(void)
@@ -233,71 +105,205 @@ static bool is_noexec(const char *path)
 	return !statvfs(path, &found) && (found.f_flag & ST_NOEXEC);
 }
 
-/* Only we may read, write and search it: what lies there is executed. */
-static bool is_private(const char *path)
+static bool hold(int fd, struct held *held)
 {
 	struct stat found;
 
-	return !lstat(path, &found) && S_ISDIR(found.st_mode) &&
-	       found.st_uid == geteuid() && (found.st_mode & 0777) == 0700;
+	if (fstat(fd, &found) < 0)
+		return false;
+	*held = (struct held){fd, found.st_dev, found.st_ino};
+	return true;
+}
+
+/* A host that closes all it finds, as daemons do, may have something else
+ * under that number by now. */
+static void let_go(struct held *held)
+{
+	struct stat found = {.st_dev = held->device, .st_ino = held->inode};
+
+	if (held->fd >= 0 && (!fstat(held->fd, &found) || errno != EBADF) &&
+	    found.st_dev == held->device && found.st_ino == held->inode)
+		close(held->fd);
+	held->fd = -1;
+}
+
+/* True if what is open is no longer what the path leads to. */
+static bool is_gone(int fd, const char *path)
+{
+	struct stat open_one;
+	struct stat named;
+
+	return fstat(fd, &open_one) < 0 || lstat(path, &named) < 0 ||
+	       open_one.st_ino != named.st_ino ||
+	       open_one.st_dev != named.st_dev;
+}
+
+/* False with errno if another process keeps it all the time. */
+static bool lock_directory(int fd)
+{
+	const struct timespec step = {.tv_nsec = LOCK_STEP_NS};
+	unsigned int waited_ms;
+
+	for (waited_ms = 0; waited_ms < LOCK_PATIENCE_MS; waited_ms++) {
+		if (!flock(fd, LOCK_EX | LOCK_NB))
+			return true;
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return false;
+		nanosleep(&step, NULL);
+	}
+	errno = ETIMEDOUT;
+	return false;
 }
 
 static void forget_directory(void)
 {
+	let_go(&chosen);
 	chooser = 0;
 	made = false;
 	directory[0] = '\0';
 }
 
-static void remember_directory(const char *path, bool made_here)
+static void remember_directory(const char *path, const struct held *held,
+			       bool made_here)
 {
 	strcpy(directory, path);
+	chosen = *held;
 	made = made_here;
 	chooser = getpid();
+}
+
+/* What processes left that were killed. Another one that is at it will do. */
+static void sweep(int fd)
+{
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return;
+	hp_copy_sweep(fd);
+	flock(fd, LOCK_UN);
+}
+
+/* What is wrong with the directory as such, and with storing in general. */
+static enum hotpatch_status walk_to(const char *path, int *fd,
+				    struct hotpatch_error *err)
+{
+	enum hotpatch_status status = hp_path_open_directory(path, fd, err);
+
+	if (status != HOTPATCH_E_IO && status != HOTPATCH_E_PERMISSION)
+		return status;
+	if (err)
+		err->status = HOTPATCH_E_STORE;
+	return HOTPATCH_E_STORE;
+}
+
+static enum hotpatch_status open_private(const char *path, struct held *held,
+					 struct hotpatch_error *err)
+{
+	enum hotpatch_status status;
+	bool is_private;
+	int fd;
+
+	status = walk_to(path, &fd, err);
+	if (status != HOTPATCH_OK)
+		return status;
+	errno = 0;
+	is_private = hold(fd, held) && hp_copy_is_private(fd);
+	if (!is_private && errno)
+		status = store_error(err, path, "cannot be looked at");
+	else if (!is_private)
+		status = hp_error(err, HOTPATCH_E_UNSAFE_PATH, 0, path,
+				  "%s is not a directory of this user alone, "
+				  "with mode 0700",
+				  path);
+	else if (is_noexec(path))
+		status = noexec_error(err, path);
+	if (status != HOTPATCH_OK)
+		close(fd);
+	return status;
 }
 
 static enum hotpatch_status use_configured(struct hotpatch_error *err)
 {
 	bool made_here = mkdir(configured, 0700) == 0;
-	enum hotpatch_status status = HOTPATCH_OK;
+	enum hotpatch_status status;
+	struct held held;
 
 	if (!made_here && errno != EEXIST)
 		return store_error(err, configured, "cannot be made");
 	/* The umask may have taken bits away. */
 	if (made_here && chmod(configured, 0700) < 0)
 		status = store_error(err, configured, "cannot be used");
-	else if (!is_private(configured))
-		status = hp_error(err, HOTPATCH_E_STORE, 0, configured,
-				  "%s is not a directory of this user alone, "
-				  "with mode 0700",
-				  configured);
-	else if (is_noexec(configured))
-		status = noexec_error(err, configured);
-	if (status == HOTPATCH_OK)
-		remember_directory(configured, made_here);
-	else if (made_here)
+	else
+		status = open_private(configured, &held, err);
+	if (status == HOTPATCH_OK) {
+		remember_directory(configured, &held, made_here);
+		if (!made_here)
+			sweep(held.fd);
+	} else if (made_here) {
 		rmdir(configured);
+	}
 	return status;
+}
+
+/* The directories in @parent that were chosen like ours and have no user. */
+static void sweep_sibling(int parent_fd, const char *name)
+{
+	int fd = openat(parent_fd, name,
+			O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (hp_copy_is_private(fd) && !flock(fd, LOCK_EX | LOCK_NB)) {
+		hp_copy_sweep(fd);
+		unlinkat(parent_fd, name, AT_REMOVEDIR);
+	}
+	close(fd);
+}
+
+static void sweep_siblings(const char *parent)
+{
+	DIR *list = opendir(parent);
+	const struct dirent *entry;
+
+	if (!list)
+		return;
+	while ((entry = readdir(list)))
+		if (!strncmp(entry->d_name, STEM, strlen(STEM)) &&
+		    strlen(entry->d_name) == strlen(PATTERN))
+			sweep_sibling(dirfd(list), entry->d_name);
+	closedir(list);
 }
 
 /* Makes a directory of our own in @parent; false with errno. */
 static bool use_parent(const char *parent)
 {
 	char path[PATH_MAX];
+	char real[PATH_MAX];
+	struct held held;
 
-	if (snprintf(path, sizeof(path), "%s/" PATTERN, parent) >=
+	/* Candidates are what the system offers, links and all; what they
+	 * lead to is then judged like any path. */
+	if (!realpath(parent, real))
+		return false;
+	if (snprintf(path, sizeof(path), "%s/" PATTERN, real) >=
 	    DIRECTORY_LIMIT) {
 		errno = ENAMETOOLONG;
 		return false;
 	}
 	if (!mkdtemp(path))
 		return false;
-	if (chmod(path, 0700) < 0 || !is_private(path)) {
+	if (chmod(path, 0700) < 0 || open_private(path, &held, NULL)) {
 		rmdir(path);
 		errno = EPERM;
 		return false;
 	}
-	remember_directory(path, true);
+	/* Whoever sweeps may have been faster than the lock. */
+	if (flock(held.fd, LOCK_SH | LOCK_NB) < 0 || is_gone(held.fd, path)) {
+		close(held.fd);
+		rmdir(path);
+		errno = EPERM;
+		return false;
+	}
+	remember_directory(path, &held, true);
+	sweep_siblings(real);
 	return true;
 }
 
@@ -331,101 +337,43 @@ static enum hotpatch_status use_default(struct hotpatch_error *err)
 
 static enum hotpatch_status choose_directory(struct hotpatch_error *err)
 {
-	if (chooser == getpid() && is_private(directory))
+	enum hotpatch_status status;
+	unsigned int tries = 0;
+
+	if (chooser == getpid() && hp_copy_is_private(chosen.fd) &&
+	    !is_gone(chosen.fd, directory))
 		return HOTPATCH_OK;
 	forget_directory();
-	return configured[0] ? use_configured(err) : use_default(err);
+	if (!configured[0])
+		return use_default(err);
+	/* Not found, although it was there: who made it took it away. */
+	do {
+		status = use_configured(err);
+	} while (status == HOTPATCH_E_NOT_FOUND && ++tries < TRIES);
+	return status;
 }
 
-/* Nothing is left of a directory that was made in vain. */
-static void drop_directory(void)
+static bool has_copies(void)
 {
-	if (chooser == getpid() && made && !rmdir(directory))
-		forget_directory();
-}
+	const struct copy *copy;
 
-static bool write_all(int fd, const struct hp_file *file)
-{
-	const unsigned char *bytes = file->bytes;
-	size_t done = 0;
-	ssize_t put;
-
-	while (done < file->size) {
-		put = write(fd, bytes + done, file->size - done);
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put < 0)
-			return false;
-		done += (size_t)put;
-	}
-	return !fchmod(fd, 0500);
-}
-
-/*
- * Gives the written file its name by linking @from, so that a name never
- * shows a part of it, and never one that something else has.
- */
-static bool link_free_name(const char *from, int flags, uint64_t digest,
-			   char path[PATH_MAX])
-{
-	unsigned int i;
-
-	for (i = 0; i < SUFFIX_LIMIT; i++) {
-		if (i)
-			snprintf(path, PATH_MAX, "%.*s/%016llx-%u.so",
-				 DIRECTORY_LIMIT, directory,
-				 (unsigned long long)digest, i);
-		else
-			snprintf(path, PATH_MAX, "%.*s/%016llx.so",
-				 DIRECTORY_LIMIT, directory,
-				 (unsigned long long)digest);
-		if (!linkat(AT_FDCWD, from, AT_FDCWD, path, flags))
+	for (copy = copies; copy; copy = copy->next)
+		if (copy->writer == getpid())
 			return true;
-		if (errno != EEXIST)
-			return false;
-	}
 	return false;
 }
 
-static bool write_anonymous(const struct hp_file *file, char path[PATH_MAX])
+/*
+ * Nothing is left of a directory that was made in vain, and no descriptor of
+ * one that is not used. It stays if others use it or it has what stays.
+ */
+static void drop_directory(void)
 {
-	char from[64];
-	bool done;
-	int cause;
-	int fd;
-
-	fd = open(directory, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return false;
-	snprintf(from, sizeof(from), "/proc/thread-self/fd/%d", fd);
-	done = write_all(fd, file) &&
-	       link_free_name(from, AT_SYMLINK_FOLLOW, file->digest, path);
-	cause = errno;
-	close(fd);
-	errno = cause;
-	return done;
-}
-
-/* For file systems without O_TMPFILE, and where /proc is missing. */
-static bool write_named(const struct hp_file *file, char path[PATH_MAX])
-{
-	char from[PATH_MAX];
-	bool done;
-	int cause;
-	int fd;
-
-	snprintf(from, sizeof(from), "%.*s/part-XXXXXX", DIRECTORY_LIMIT,
-		 directory);
-	fd = mkostemp(from, O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	done = write_all(fd, file) &&
-	       link_free_name(from, 0, file->digest, path);
-	cause = errno;
-	unlink(from);
-	close(fd);
-	errno = cause;
-	return done;
+	if (chooser != getpid() || has_copies())
+		return;
+	if (made && (!configured[0] || !flock(chosen.fd, LOCK_EX | LOCK_NB)))
+		rmdir(directory);
+	forget_directory();
 }
 
 /* Errors that would meet the second way to write a file just so. */
@@ -435,38 +383,85 @@ static bool is_final(int cause)
 	       cause == EROFS || cause == EFBIG;
 }
 
+static bool write_named(const struct hp_file *file,
+			char name[HP_COPY_NAME_SIZE], int *lock_fd)
+{
+	bool shared = configured[0] != '\0';
+	bool done;
+	int cause;
+
+	if (shared && !lock_directory(chosen.fd))
+		return false;
+	done = hp_copy_write_named(chosen.fd, file, name, lock_fd);
+	cause = errno;
+	if (shared)
+		flock(chosen.fd, LOCK_UN);
+	errno = cause;
+	return done;
+}
+
+static enum hotpatch_status write_into(const struct hp_file *file,
+				       struct copy *copy,
+				       struct hotpatch_error *err)
+{
+	char name[HP_COPY_NAME_SIZE];
+	enum hotpatch_status status;
+	int lock_fd;
+	int cause;
+
+	if (hp_copy_write_anonymous(chosen.fd, file, name, &lock_fd) ||
+	    (!is_final(errno) && write_named(file, name, &lock_fd))) {
+		snprintf(copy->path, PATH_MAX, "%.*s/%s", DIRECTORY_LIMIT,
+			 directory, name);
+		if (hold(lock_fd, &copy->lock))
+			return HOTPATCH_OK;
+		status = store_error(err, copy->path, "cannot be looked at");
+		unlink(copy->path);
+		close(lock_fd);
+		return status;
+	}
+	cause = errno;
+	if (is_gone(chosen.fd, directory))
+		return HOTPATCH_E_NOT_FOUND;
+	errno = cause;
+	return store_error(err, directory, "takes no private copy");
+}
+
 /* Called with the lock held. */
 static enum hotpatch_status write_copy(const struct hp_file *file,
 				       char path[PATH_MAX],
 				       struct hotpatch_error *err)
 {
 	enum hotpatch_status status;
-	char found[PATH_MAX];
+	unsigned int tries = 0;
 	struct copy *copy;
 
 	/* Before the file, so that nothing can fail once it has its name. */
 	copy = malloc(sizeof(*copy) + PATH_MAX);
 	if (!copy)
-		return no_memory(err, "the private copy");
-	status = choose_directory(err);
-	if (status != HOTPATCH_OK)
-		goto out;
-	if (!write_anonymous(file, found) &&
-	    (is_final(errno) || !write_named(file, found))) {
-		status = store_error(err, directory, "takes no private copy");
-		drop_directory();
-		goto out;
+		return hp_error(err, HOTPATCH_E_NO_MEMORY, ENOMEM,
+				"the private copy",
+				"no memory to hold the private copy");
+	do {
+		status = choose_directory(err);
+		if (status == HOTPATCH_OK)
+			status = write_into(file, copy, err);
+	} while (status == HOTPATCH_E_NOT_FOUND && ++tries < TRIES);
+	if (status == HOTPATCH_E_NOT_FOUND) {
+		errno = ENOENT;
+		status = store_error(err, configured, "was taken away");
 	}
-	strcpy(copy->path, found);
-	strcpy(path, found);
+	if (status != HOTPATCH_OK) {
+		drop_directory();
+		free(copy);
+		return status;
+	}
+	strcpy(path, copy->path);
 	copy->writer = getpid();
 	copy->next = copies;
 	copies = copy;
 	written = true;
 	return HOTPATCH_OK;
-out:
-	free(copy);
-	return status;
 }
 
 enum hotpatch_status hp_store_configure(const char *path,
@@ -513,8 +508,10 @@ void hp_store_remove(const char *path)
 	copy = *place;
 	if (copy) {
 		*place = copy->next;
+		/* First the name, then the lock: see hp_copy_sweep(). */
 		if (copy->writer == getpid())
 			unlink(path);
+		let_go(&copy->lock);
 		free(copy);
 		/* Left empty, it would outlive a process that is killed. */
 		drop_directory();
@@ -525,6 +522,51 @@ void hp_store_remove(const char *path)
 void hp_store_finish(void)
 {
 	pthread_mutex_lock(&lock);
+	drop_directory();
+	pthread_mutex_unlock(&lock);
+}
+
+/* Called with the lock held, which stays so on success. */
+static enum hotpatch_status lock_chosen(int *fd, struct hotpatch_error *err)
+{
+	enum hotpatch_status status;
+	unsigned int tries = 0;
+
+	do {
+		status = choose_directory(err);
+		if (status != HOTPATCH_OK)
+			return status;
+		if (!lock_directory(chosen.fd))
+			return store_error(err, directory, "is kept locked");
+		if (!is_gone(chosen.fd, directory)) {
+			*fd = chosen.fd;
+			return HOTPATCH_OK;
+		}
+	} while (++tries < TRIES);
+	errno = ENOENT;
+	return store_error(err, configured, "is taken away again and again");
+}
+
+enum hotpatch_status hp_store_lock(int *fd, struct hotpatch_error *err)
+{
+	enum hotpatch_status status;
+
+	pthread_mutex_lock(&lock);
+	if (configured[0])
+		status = lock_chosen(fd, err);
+	else
+		status = hp_error(err, HOTPATCH_E_STATE, 0, "directory",
+				  "no directory is configured");
+	if (status == HOTPATCH_OK)
+		return status;
+	drop_directory();
+	pthread_mutex_unlock(&lock);
+	return status;
+}
+
+void hp_store_unlock(void)
+{
+	flock(chosen.fd, LOCK_UN);
 	drop_directory();
 	pthread_mutex_unlock(&lock);
 }

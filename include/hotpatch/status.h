@@ -55,6 +55,18 @@
 	X(E_LIMIT, -41, "a limit is reached")                                  \
 	X(E_USAGE, -42, "the command was not understood")                      \
 	X(E_NO_PROCESS, -43, "no process matched")                             \
+	X(E_UNSIGNED, -44, "the bundle has no signature")                      \
+	X(E_SIGNATURE, -45, "the signature is malformed")                      \
+	X(E_SIGNATURE_LEGACY, -46, "the signature is of the old kind")         \
+	X(E_UNTRUSTED_KEY, -47, "signed by a key that is not trusted")         \
+	X(E_REVOKED_KEY, -48, "signed by a key that was revoked")              \
+	X(E_FORGED, -49, "the signature does not fit the bytes")               \
+	X(E_EXPIRED, -50, "the bundle has expired")                            \
+	X(E_REPLAYED, -51, "a newer bundle was accepted before")               \
+	X(E_NOT_RECORDED, -52, "this bundle was never accepted before")        \
+	X(E_KEY, -53, "a key is malformed")                                    \
+	X(E_UNSAFE_PATH, -54, "others may change what lies there")             \
+	X(E_PASSWORD, -55, "the password is wrong or missing")                 \
 	X(E_NO_SHADOW, -73, "the object has no such shadow")                   \
 	X(E_SHADOW_TYPE, -74, "the shadow is of another size or type")         \
 	X(E_SHADOW_CONSTRUCTOR, -75, "the shadow's constructor refused")       \

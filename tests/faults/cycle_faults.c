@@ -22,12 +22,12 @@ static void run_cycle(void)
 START_TEST(every_fault_of_a_cycle_leaves_all_or_nothing)
 {
 	static const enum fault required[] = {
-		FAULT_open,    FAULT_read,    FAULT_pread,   FAULT_write,
-		FAULT_fstat,   FAULT_lstat,   FAULT_statvfs, FAULT_mkdir,
-		FAULT_fchmod,  FAULT_linkat,  FAULT_unlink,  FAULT_fopen,
-		FAULT_fgets,   FAULT_opendir, FAULT_readdir, FAULT_malloc,
-		FAULT_calloc,  FAULT_realloc, FAULT_dlopen,  FAULT_dlsym,
-		FAULT_dlclose, FAULT_NONE,
+		FAULT_openat,  FAULT_read,    FAULT_pread,  FAULT_write,
+		FAULT_fstat,   FAULT_statvfs, FAULT_mkdir,  FAULT_fchmod,
+		FAULT_linkat,  FAULT_unlink,  FAULT_fopen,  FAULT_fgets,
+		FAULT_opendir, FAULT_readdir, FAULT_malloc, FAULT_calloc,
+		FAULT_realloc, FAULT_dlopen,  FAULT_dlsym,  FAULT_dlclose,
+		FAULT_NONE,
 	};
 	static const struct scenario scenario = {"cycle", run_cycle,
 						 cycle_table, required, false};
@@ -39,8 +39,12 @@ END_TEST
 /* Where the second way to write a file is the only one. */
 static const struct expectation named_table[] = {
 	REFUSED(fchmod, NULL, STEP_OPEN, HOTPATCH_E_STORE),
-	REFUSED(mkostemp, NULL, STEP_OPEN, HOTPATCH_E_STORE),
-	TOLERATED(unlink, NULL, STEP_OPEN, "its second name does no harm"),
+	REFUSED(openat, "part-", STEP_OPEN, HOTPATCH_E_STORE),
+	/* For the sweep, and for the directory; then for the copy. */
+	WRITTEN_OTHERWISE(flock, "#1"),
+	WRITTEN_OTHERWISE(flock, "#2"),
+	REFUSED(flock, "#3", STEP_OPEN, HOTPATCH_E_STORE),
+	TOLERATED(unlinkat, NULL, STEP_OPEN, "its second name does no harm"),
 	OPEN_ROWS,
 	CONFIGURED_ROWS,
 	CHANGE_ROWS,
@@ -56,9 +60,9 @@ static void run_named(void)
 
 START_TEST(every_fault_of_a_file_with_a_name_leaves_all_or_nothing)
 {
-	static const enum fault required[] = {FAULT_mkostemp, FAULT_fchmod,
+	static const enum fault required[] = {FAULT_openat,   FAULT_fchmod,
 					      FAULT_write,    FAULT_linkat,
-					      FAULT_unlink,   FAULT_NONE};
+					      FAULT_unlinkat, FAULT_NONE};
 	static const struct scenario scenario = {"named file", run_named,
 						 named_table, required, false};
 
@@ -66,7 +70,22 @@ START_TEST(every_fault_of_a_file_with_a_name_leaves_all_or_nothing)
 }
 END_TEST
 
+#define NEXT_PLACE(fault, object)                                              \
+	{                                                                      \
+		FAULT_##fault, object, STEP_OPEN, OK, HOTPATCH_E_STORE,        \
+			"the next place is taken"                              \
+	}
+
 static const struct expectation default_table[] = {
+	REFUSED(openat, ".so", STEP_OPEN, HOTPATCH_E_IO),
+	NEXT_PLACE(openat, NULL),
+	/* The first is of the bundle, the last of the copy, and the others are
+	 * of the path. */
+	REFUSED(fstat, "#10", STEP_OPEN, HOTPATCH_E_STORE),
+	REFUSED(fstat, "#1", STEP_OPEN, HOTPATCH_E_IO),
+	NEXT_PLACE(fstat, NULL),
+	NEXT_PLACE(flock, "#1"),
+	NEXT_PLACE(realpath, NULL),
 	OPEN_ROWS,
 	{FAULT_mkdtemp, NULL, STEP_OPEN, OK, HOTPATCH_E_STORE,
 	 "the next place is taken"},
@@ -90,8 +109,8 @@ static void run_default_directory(void)
 START_TEST(every_fault_with_a_directory_of_the_library_leaves_all_or_nothing)
 {
 	static const enum fault required[] = {FAULT_mkdtemp, FAULT_chmod,
-					      FAULT_lstat, FAULT_rmdir,
-					      FAULT_NONE};
+					      FAULT_lstat,   FAULT_realpath,
+					      FAULT_rmdir,   FAULT_NONE};
 	static const struct scenario scenario = {"default directory",
 						 run_default_directory,
 						 default_table, required,

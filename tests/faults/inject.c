@@ -183,6 +183,29 @@ int __wrap_open(const char *path, int flags, ...)
 	return __real_open(path, flags, mode);
 }
 
+int __real_openat(int directory_fd, const char *path, int flags, ...);
+int __wrap_openat(int directory_fd, const char *path, int flags, ...);
+
+int __wrap_openat(int directory_fd, const char *path, int flags, ...)
+{
+	mode_t mode = 0;
+	va_list arguments;
+
+	if (flags & (O_CREAT | O_TMPFILE)) {
+		va_start(arguments, flags);
+		mode = va_arg(arguments, mode_t);
+		va_end(arguments);
+	}
+	if (faults_names_needed && (flags & O_TMPFILE) == O_TMPFILE) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
+	if (fails(FAULT_openat,
+		  (flags & O_TMPFILE) == O_TMPFILE ? "anonymous" : path))
+		return -1;
+	return __real_openat(directory_fd, path, flags, mode);
+}
+
 WRAP(ssize_t, -1, read, (int fd, void *bytes, size_t size), (fd, bytes, size),
      NULL)
 WRAP(ssize_t, -1, pread, (int fd, void *bytes, size_t size, off_t place),
@@ -206,7 +229,6 @@ WRAP(int, -1, statvfs, (const char *path, struct statvfs *found), (path, found),
      path)
 WRAP(int, -1, mkdir, (const char *path, mode_t mode), (path, mode), path)
 WRAP(char *, NULL, mkdtemp, (char *path), (path), path)
-WRAP(int, -1, mkostemp, (char *path, int flags), (path, flags), path)
 WRAP(int, -1, chmod, (const char *path, mode_t mode), (path, mode), path)
 WRAP(int, -1, fchmod, (int fd, mode_t mode), (fd, mode), NULL)
 WRAP(int, -1, lchown, (const char *path, uid_t user, gid_t group),
@@ -216,6 +238,9 @@ WRAP(int, -1, linkat,
      (from_fd, from, to_fd, to, flags), from)
 WRAP(int, -1, unlink, (const char *path), (path), path)
 WRAP(int, -1, rmdir, (const char *path), (path), path)
+WRAP(int, -1, unlinkat, (int directory_fd, const char *path, int flags),
+     (directory_fd, path, flags), path)
+WRAP(char *, NULL, realpath, (const char *path, char *real), (path, real), path)
 WRAP(ssize_t, -1, readlink, (const char *path, char *text, size_t size),
      (path, text, size), path)
 WRAP(int, -1, flock, (int fd, int operation), (fd, operation), NULL)
@@ -246,6 +271,7 @@ int __wrap_ferror(FILE *file)
 }
 
 WRAP(DIR *, NULL, opendir, (const char *path), (path), path)
+WRAP(DIR *, NULL, fdopendir, (int fd), (fd), NULL)
 WRAP(struct dirent *, NULL, readdir, (DIR * list), (list), NULL)
 
 /* ---- Memory ---- */

@@ -18,6 +18,7 @@
  */
 #define FAULT_MAP(X)                                                           \
 	X(open, EMFILE)                                                        \
+	X(openat, EMFILE)                                                      \
 	X(read, EIO)                                                           \
 	X(pread, EIO)                                                          \
 	X(write, ENOSPC)                                                       \
@@ -26,18 +27,20 @@
 	X(statvfs, EIO)                                                        \
 	X(mkdir, ENOSPC)                                                       \
 	X(mkdtemp, ENOSPC)                                                     \
-	X(mkostemp, EMFILE)                                                    \
 	X(chmod, EPERM)                                                        \
 	X(fchmod, EPERM)                                                       \
 	X(lchown, EPERM)                                                       \
 	X(linkat, ENOSPC)                                                      \
 	X(unlink, EIO)                                                         \
+	X(unlinkat, EIO)                                                       \
+	X(realpath, EIO)                                                       \
 	X(rmdir, EIO)                                                          \
 	X(readlink, EACCES)                                                    \
 	X(flock, ENOLCK)                                                       \
 	X(fopen, EMFILE)                                                       \
 	X(fgets, EIO)                                                          \
 	X(opendir, EMFILE)                                                     \
+	X(fdopendir, ENOMEM)                                                   \
 	X(readdir, EIO)                                                        \
 	X(malloc, ENOMEM)                                                      \
 	X(calloc, ENOMEM)                                                      \

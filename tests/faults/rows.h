@@ -12,12 +12,26 @@
 		FAULT_##fault, object, STEP_UNMAP, OK, HOTPATCH_E_TIMEOUT,        \
 			"the proof fails, and is tried again a millisecond later" \
 	}
+#define WRITTEN_OTHERWISE(fault, object)                                       \
+	{                                                                      \
+		FAULT_##fault, object, STEP_OPEN, OK, HOTPATCH_E_STORE,        \
+			"it is done otherwise, or left for the next one"       \
+	}
+#define UNSWEPT(fault, object)                                                 \
+	TOLERATED(fault, object, STEP_OPEN,                                    \
+		  "what others left lies there for the next one")
+
 /* Opening a file and loading what is in it. */
 #define OPEN_ROWS                                                              \
-	REFUSED(open, ".so", STEP_OPEN, HOTPATCH_E_IO),                        \
-		TOLERATED(open, "hotpatch-", STEP_OPEN,                        \
-			  "a file with a name is written instead"),            \
-		REFUSED(fstat, NULL, STEP_OPEN, HOTPATCH_E_IO),                \
+	REFUSED(openat, ".so", STEP_OPEN, HOTPATCH_E_IO),                      \
+		WRITTEN_OTHERWISE(openat, "anonymous"),                        \
+		WRITTEN_OTHERWISE(openat, "/proc/"),                           \
+		WRITTEN_OTHERWISE(openat, "./"), UNSWEPT(opendir, NULL),       \
+		UNSWEPT(fdopendir, NULL), UNSWEPT(readdir, NULL),              \
+		UNSWEPT(flock, NULL),                                          \
+		REFUSED(openat, NULL, STEP_OPEN, HOTPATCH_E_STORE),            \
+		REFUSED(fstat, "#1", STEP_OPEN, HOTPATCH_E_IO),                \
+		REFUSED(fstat, NULL, STEP_OPEN, HOTPATCH_E_STORE),             \
 		REFUSED(pread, NULL, STEP_OPEN, HOTPATCH_E_IO),                \
 		REFUSED(malloc, NULL, STEP_OPEN, HOTPATCH_E_NO_MEMORY),        \
 		REFUSED(calloc, NULL, STEP_OPEN, HOTPATCH_E_NO_MEMORY),        \
@@ -31,9 +45,7 @@
 		REFUSED(dlopen, NULL, STEP_OPEN, HOTPATCH_E_LOAD),             \
 		REFUSED(dlsym, NULL, STEP_OPEN, HOTPATCH_E_SWAPPED)
 
-#define CONFIGURED_ROWS                                                        \
-	REFUSED(mkdir, NULL, STEP_OPEN, HOTPATCH_E_STORE),                     \
-		REFUSED(lstat, NULL, STEP_OPEN, HOTPATCH_E_STORE)
+#define CONFIGURED_ROWS REFUSED(mkdir, NULL, STEP_OPEN, HOTPATCH_E_STORE)
 
 /* The first barrier is asked for before anything is visible. The second one is
  * owed: the transition stays open until whoever looks next has paid for it. */
@@ -66,6 +78,10 @@
 		 HOTPATCH_E_RETAINED, NULL},                                   \
 		TOLERATED(unlink, NULL, STEP_UNMAP,                            \
 			  "the code is gone; its file does no harm"),          \
+		TOLERATED(fstat, NULL, STEP_UNMAP,                             \
+			  "the descriptor is closed as well"),                 \
+		TOLERATED(flock, NULL, STEP_UNMAP,                             \
+			  "an empty directory does no harm"),                  \
 		TOLERATED(rmdir, NULL, STEP_UNMAP,                             \
 			  "an empty directory does no harm"),                  \
 		{FAULT_membarrier,                                             \

@@ -285,7 +285,8 @@ static bool own_mounts(void)
 START_TEST(directory_without_execution_is_refused)
 {
 	char directory[] = "/tmp/hotpatch-noexec-XXXXXX";
-	struct hotpatch_config config = {sizeof(config), directory};
+	struct hotpatch_config config = {.size = sizeof(config),
+					 .directory = directory};
 	struct hotpatch_patch *patch = NULL;
 
 	if (!own_mounts())

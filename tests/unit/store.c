@@ -368,7 +368,7 @@ START_TEST(directory_open_to_others_is_refused)
 	have_file("bundle");
 	ck_assert_int_eq(mkdir(configure(), 0700), 0);
 	ck_assert_int_eq(chmod(configure(), 0750), 0);
-	write_refused(HOTPATCH_E_STORE);
+	write_refused(HOTPATCH_E_UNSAFE_PATH);
 }
 END_TEST
 
@@ -379,7 +379,7 @@ START_TEST(directory_of_another_user_is_refused)
 	/* Only root can give a directory away. */
 	if (chown(configure(), 65534, 65534) < 0)
 		return;
-	write_refused(HOTPATCH_E_STORE);
+	write_refused(HOTPATCH_E_UNSAFE_PATH);
 }
 END_TEST
 
@@ -387,7 +387,7 @@ START_TEST(link_to_a_directory_is_refused)
 {
 	have_file("bundle");
 	ck_assert_int_eq(symlink("/tmp", configure()), 0);
-	write_refused(HOTPATCH_E_STORE);
+	write_refused(HOTPATCH_E_UNSAFE_PATH);
 }
 END_TEST
 
