@@ -32,6 +32,7 @@ struct reader {
 	size_t bundles;
 	size_t others; /* notes of our own that are not the bundle's head */
 	uint32_t format;
+	size_t expiries;
 	uint32_t unknown;  /* a type that this format does not have, or 0 */
 	bool odd_build_id; /* longer than any known kind */
 };
@@ -293,6 +294,8 @@ static enum hotpatch_status survey(struct reader *reader,
 		manifest->require_count++;
 	else if (note->type == HOTPATCH_NOTE_CONFLICTS)
 		manifest->conflict_count++;
+	else if (note->type == HOTPATCH_NOTE_EXPIRES)
+		reader->expiries++;
 	else
 		reader->unknown = note->type ? note->type : UINT32_MAX;
 	return HOTPATCH_OK;
@@ -321,6 +324,8 @@ static enum hotpatch_status check_survey(const struct reader *reader)
 		return hp_error(reader->err, HOTPATCH_E_NOTE, 0, reader->object,
 				"%s has a note of the unknown type %u",
 				reader->object, reader->unknown);
+	if (reader->expiries > 1)
+		return refuse(reader, HOTPATCH_E_NOTE, "expires twice");
 	if (reader->odd_build_id)
 		return refuse(reader, HOTPATCH_E_NOTE,
 			      "has a build-id of an unusual length");
@@ -538,6 +543,25 @@ static enum hotpatch_status take_name(struct reader *reader,
 	return HOTPATCH_OK;
 }
 
+/* A time of 0 would be taken for none. */
+static enum hotpatch_status take_expires(struct reader *reader,
+					 const struct hp_note *note)
+{
+	struct hotpatch_note_expires head = {0};
+	const char *text = "";
+
+	if (note->size >= sizeof(head))
+		memcpy(&head, note->bytes, sizeof(head));
+	if (!head.seconds ||
+	    (note->size != sizeof(head) &&
+	     !split(note, sizeof(head), &text, 1)) ||
+	    *text)
+		return refuse(reader, HOTPATCH_E_NOTE,
+			      "has a malformed note of its expiry");
+	reader->manifest.expires_s = head.seconds;
+	return HOTPATCH_OK;
+}
+
 static enum hotpatch_status take(struct reader *reader,
 				 const struct hp_note *note)
 {
@@ -558,6 +582,8 @@ static enum hotpatch_status take(struct reader *reader,
 	case HOTPATCH_NOTE_REQUIRES:
 		return take_name(reader, note, m->requires, &m->require_count,
 				 false);
+	case HOTPATCH_NOTE_EXPIRES:
+		return take_expires(reader, note);
 	default:
 		return take_name(reader, note, m->conflicts, &m->conflict_count,
 				 false);

@@ -36,6 +36,7 @@ struct hp_manifest {
 	enum hotpatch_bundle_kind kind;
 	enum hotpatch_consistency consistency;
 	uint32_t flags;
+	uint64_t expires_s;		       /* since 1970; 0 for never */
 	char build_id[HOTPATCH_BUILD_ID_SIZE]; /* its own, "" if none */
 	size_t constructors; /* without the one of the start files */
 	struct hp_target *targets;

@@ -35,6 +35,8 @@ enum hotpatch_note_type {
 	HOTPATCH_NOTE_REQUIRES = 5,
 	/* head: none; text: name of a patch that must not be active */
 	HOTPATCH_NOTE_CONFLICTS = 6,
+	/* head: hotpatch_note_expires; text: none, or an empty one */
+	HOTPATCH_NOTE_EXPIRES = 15,
 	/* in the library itself: 64-bit offset from the description to its
 	 * struct hp_marker */
 	HOTPATCH_NOTE_LIBRARY = 100,
@@ -60,6 +62,10 @@ struct hotpatch_note_bundle {
 };
 
 #define HOTPATCH_FLAG_CONSTRUCTORS 1u /* they are wanted */
+
+struct hotpatch_note_expires {
+	uint64_t seconds; /* since 1970, as CLOCK_REALTIME counts them */
+};
 
 struct hotpatch_note_replace {
 	uint32_t kind; /* 0: through a table */
@@ -248,6 +254,12 @@ struct hotpatch_bundle {
 #define HOTPATCH_CONFLICTS(name)                                               \
 	HOTPATCH_TEXT_NOTE_(HOTPATCH_UNIQUE_(hotpatch_note_conflicts_),        \
 			    HOTPATCH_NOTE_CONFLICTS, name)
+
+/** HOTPATCH_EXPIRES() - refuse from @seconds after 1970 on */
+#define HOTPATCH_EXPIRES(seconds)                                              \
+	HOTPATCH_NOTE_(hotpatch_note_expires_, HOTPATCH_NOTE_EXPIRES,          \
+		       struct hotpatch_note_expires,                           \
+		       HOTPATCH_BRACED_(seconds), "")
 
 /* clang-format off */
 #define HOTPATCH_REPLACE_(ret, name, params, module, file)                     \

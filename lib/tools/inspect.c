@@ -68,13 +68,14 @@ static json_t *report_functions(const struct hp_manifest *manifest)
 static json_t *report_manifest(const struct hp_manifest *manifest)
 {
 	return json_pack(
-		"{s:o, s:I, s:s, s:s, s:s, s:I, s:b, s:o, s:o, s:o, s:o, s:o}",
+		"{s:o, s:I, s:s, s:s, s:s, s:I, s:b, s:I, s:o, s:o, s:o, s:o, s:o}",
 		"name", hp_wire_text(manifest->name), "sequence",
 		(json_int_t)manifest->sequence, "kind", kind_text(manifest),
 		"consistency", consistency_text(manifest), "build_id",
 		manifest->build_id, "constructors",
 		(json_int_t)manifest->constructors, "wants_constructors",
-		!!(manifest->flags & HOTPATCH_FLAG_CONSTRUCTORS), "targets",
+		!!(manifest->flags & HOTPATCH_FLAG_CONSTRUCTORS), "expires_s",
+		(json_int_t)manifest->expires_s, "targets",
 		report_targets(manifest), "functions",
 		report_functions(manifest), "replaces",
 		report_texts(manifest->supersedes, manifest->supersede_count),
@@ -111,6 +112,9 @@ static void print_head(const struct hp_manifest *manifest)
 	if (manifest->constructors)
 		hp_print("runs %zu constructors when it is loaded\n",
 			 manifest->constructors);
+	if (manifest->expires_s)
+		hp_print("expires %llu seconds after 1970\n",
+			 (unsigned long long)manifest->expires_s);
 	print_names("replaces the patches ", manifest->supersedes,
 		    manifest->supersede_count);
 	print_names("requires the patches ", manifest->requires,
