@@ -57,6 +57,9 @@ if(HOTPATCH_CONTROL)
 	# where the library is shared and jansson's headers are absent.
 	string(PREPEND HOTPATCH_PC_LIBS_PRIVATE "-ljansson ")
 endif()
+if(HOTPATCH_SIGNATURES)
+	string(PREPEND HOTPATCH_PC_LIBS_PRIVATE "-lsodium ")
+endif()
 configure_file(hotpatch.pc.in hotpatch.pc.in @ONLY)
 install(CODE "
 	set(HOTPATCH_PC_PREFIX \"\\\${pcfiledir}/${pc_up}\")

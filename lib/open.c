@@ -9,11 +9,14 @@
 #include "engine.h"
 #include "event.h"
 #include "patch.h"
+#include "ratchet.h"
 #include "status.h"
 #include "task.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define DEFAULT_REHEARSAL_MS 2000
@@ -180,21 +183,129 @@ static enum hotpatch_status list_loaded(struct hotpatch_patch *patch,
 	return status;
 }
 
+static enum hotpatch_status check_expiry(const struct hp_manifest *manifest,
+					 struct hotpatch_error *err)
+{
+	char date[32] = "";
+	struct timespec now;
+	struct tm parts;
+	time_t end;
+
+	if (!manifest->expires_s)
+		return HOTPATCH_OK;
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (manifest->expires_s > (uint64_t)now.tv_sec)
+		return HOTPATCH_OK;
+	end = (time_t)manifest->expires_s;
+	if (gmtime_r(&end, &parts))
+		strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S UTC", &parts);
+	return hp_error(err, HOTPATCH_E_EXPIRED, 0, manifest->name,
+			"%s expired at %s", manifest->name, date);
+}
+
+/* The name under which the program registered its table. Whoever started it
+ * chose it, so it may have any characters. */
+static void program_name(char name[HOTPATCH_NAME_SIZE])
+{
+	const struct hp_module *module;
+
+	hp_text_copy(name, HOTPATCH_NAME_SIZE, program_invocation_short_name);
+	hp_engine_lock();
+	for (module = hp_modules; module; module = module->next)
+		if (module->facts.program)
+			hp_text_copy(name, HOTPATCH_NAME_SIZE,
+				     module->facts.name);
+	hp_engine_unlock();
+	for (; *name; name++)
+		if ((unsigned char)*name < ' ')
+			*name = '?';
+}
+
+/*
+ * What the ratchet wants to know. The program is called by its own name, so
+ * that programs which share a directory do not share their sequences.
+ */
+static struct hp_ratchet_item
+item_of(const struct hotpatch_patch *patch,
+	const struct hotpatch_open_options *options,
+	char program[HOTPATCH_NAME_SIZE])
+{
+	const char *target = patch->manifest.targets[0].module;
+
+	if (!*target) {
+		program_name(program);
+		target = program;
+	}
+	return (struct hp_ratchet_item){
+		.voucher = &patch->voucher,
+		.target = target,
+		.name = patch->manifest.name,
+		.sequence = patch->manifest.sequence,
+		.rollback = options && options->rollback,
+	};
+}
+
+/*
+ * Is it too old? Looked at before anything runs, and again when it is recorded,
+ * because another process may have accepted a newer one meanwhile.
+ */
 static enum hotpatch_status
-open_file(struct hotpatch_patch *patch, const char *object,
+check_age(const struct hotpatch_patch *patch,
+	  const struct hotpatch_open_options *options,
+	  struct hotpatch_error *err)
+{
+	enum hotpatch_status status = check_expiry(&patch->manifest, err);
+	char program[HOTPATCH_NAME_SIZE];
+	struct hp_ratchet_item item;
+
+	if (status != HOTPATCH_OK || !patch->voucher.given)
+		return status;
+	item = item_of(patch, options, program);
+	return hp_ratchet_check(&item, err);
+}
+
+/* Unloads it if it cannot be recorded: nothing that was accepted is forgotten. */
+static enum hotpatch_status record(struct hotpatch_patch *patch,
+				   const struct hotpatch_open_options *options,
+				   struct hotpatch_error *err)
+{
+	char program[HOTPATCH_NAME_SIZE];
+	enum hotpatch_status status;
+	struct hp_ratchet_item item;
+
+	if (!patch->voucher.given)
+		return HOTPATCH_OK;
+	item = item_of(patch, options, program);
+	status = hp_ratchet_record(&item, err);
+	if (status != HOTPATCH_OK &&
+	    hp_image_unload(&patch->image, NULL) == HOTPATCH_OK)
+		hp_store_remove(patch->image.path);
+	return status;
+}
+
+/* @path is NULL if the file was opened by somebody else. */
+static enum hotpatch_status
+open_file(struct hotpatch_patch *patch, const char *path, const char *object,
 	  const struct hotpatch_open_options *options,
 	  struct hotpatch_patch **known, struct hotpatch_error *err)
 {
 	enum hotpatch_status status;
 
+	status = hp_trust_verify(&patch->file, path, object, options,
+				 &patch->voucher, err);
+	if (status != HOTPATCH_OK)
+		return status;
 	status = hp_manifest_parse(patch->file.bytes, patch->file.size, object,
 				   &patch->manifest, err);
 	if (status != HOTPATCH_OK)
 		return status;
 	status = judge(patch, options, known, err);
-	if (status != HOTPATCH_OK)
-		return status;
-	status = load(patch, options, err);
+	if (status == HOTPATCH_OK)
+		status = check_age(patch, options, err);
+	if (status == HOTPATCH_OK)
+		status = load(patch, options, err);
+	if (status == HOTPATCH_OK)
+		status = record(patch, options, err);
 	if (status != HOTPATCH_OK)
 		return status;
 	return list_loaded(patch, known, err);
@@ -219,7 +330,8 @@ open_any(const char *path, int fd, const struct hotpatch_open_options *options,
 	status = fd < 0 ? hp_file_read(path, &patch->file, why) :
 			  hp_file_read_fd(fd, path, &patch->file, why);
 	if (status == HOTPATCH_OK)
-		status = open_file(patch, path, options, result, why);
+		status = open_file(patch, fd < 0 ? path : NULL, path, options,
+				   result, why);
 	if (status != HOTPATCH_OK) {
 		if (status != HOTPATCH_E_ALREADY)
 			hp_event(HOTPATCH_PHASE_REFUSED, status,
@@ -276,6 +388,7 @@ enum hotpatch_status hotpatch_patch_open_fd(
 enum hotpatch_status hotpatch_configure(const struct hotpatch_config *config,
 					struct hotpatch_error *err)
 {
+	struct hp_trust *trust = NULL;
 	enum hotpatch_status status;
 	int cancel_state;
 
@@ -288,8 +401,14 @@ enum hotpatch_status hotpatch_configure(const struct hotpatch_config *config,
 	if (hp_load_relaxed(&opened_any)) /* orders nothing */
 		status = hp_error(err, HOTPATCH_E_STATE, 0, "config",
 				  "bundles were opened already");
-	else if (config->directory)
+	else
+		status = hp_trust_prepare(config, &trust, err);
+	if (status == HOTPATCH_OK && config->directory)
 		status = hp_store_configure(config->directory, err);
+	if (status == HOTPATCH_OK)
+		hp_trust_adopt(trust);
+	else
+		hp_trust_discard(trust);
 	hp_engine_leave(cancel_state);
 	return status;
 }

@@ -344,6 +344,8 @@ static void fill_info(const struct hotpatch_patch *patch,
 	hp_text_copy(info->build_id, sizeof(info->build_id),
 		     patch->manifest.build_id);
 	hp_text_copy(info->path, sizeof(info->path), patch->image.path);
+	if (patch->voucher.given)
+		hp_key_id(patch->voucher.number, info->key_id);
 	info->functions = (unsigned int)patch->manifest.replace_count;
 	info->bound = hp_patch_bound(patch);
 	if (patch->state != HOTPATCH_CLOSED)

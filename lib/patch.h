@@ -11,6 +11,7 @@
 #include "manifest.h"
 #include "slot.h"
 #include "store.h"
+#include "trust.h"
 
 #include <hotpatch/patch.h>
 #include <stdbool.h>
@@ -32,6 +33,7 @@
  * @reversed:   its last transition was turned round by a missed deadline
  * @unloading:  a thread is busy with its proof or its unmapping
  * @forced:     tasks may be in its code whatever they say
+ * @voucher:    who vouches for the file
  * @owner:      process that wrote the private copy
  * @opened_us, @drained_us, @unmapped_us: durations for people
  * @began_ns:   start of its last transition
@@ -53,6 +55,7 @@ struct hotpatch_patch {
 	uint64_t born;
 	uint64_t gone;
 	struct hp_file file;
+	struct hp_voucher voucher;
 	struct hp_manifest manifest;
 	struct hp_image image;
 	int image_index;

@@ -27,6 +27,7 @@ struct hotpatch_patch;
 
 #define HOTPATCH_NAME_SIZE 64	  /* a patch's name with its NUL */
 #define HOTPATCH_BUILD_ID_SIZE 41 /* 20 bytes in hexadecimal with the NUL */
+#define HOTPATCH_KEY_ID_SIZE 17	  /* 8 bytes in hexadecimal with the NUL */
 
 /* X(NAME, text) */
 #define HOTPATCH_STATE_MAP(X)                                                  \
@@ -49,15 +50,41 @@ enum hotpatch_state {
 /** hotpatch_state_name() - "active" for HOTPATCH_ACTIVE; any context */
 HOTPATCH_API const char *hotpatch_state_name(enum hotpatch_state state);
 
+enum hotpatch_signature_policy {
+	HOTPATCH_SIGNATURES_DEFAULT, /* required if a key is trusted, else off */
+	HOTPATCH_SIGNATURES_OFF,     /* nobody looks for a signature */
+	HOTPATCH_SIGNATURES_PREFERRED, /* one that is there has to be good */
+	HOTPATCH_SIGNATURES_REQUIRED,  /* only signed bundles */
+};
+
 /**
- * struct hotpatch_config - where and how patches are loaded
- * @size:      sizeof(struct hotpatch_config)
- * @directory: for private copies of bundles, absolute; made with mode 0700 if
- *             missing; NULL for one of the library's own choice
+ * struct hotpatch_config - where and how patches are loaded, and from whom
+ * @size:          sizeof(struct hotpatch_config)
+ * @directory:     for private copies of bundles, absolute; made with mode 0700
+ *                 if missing; NULL for one of the library's own choice. No
+ *                 part of it is a link, and others may write to none, unless
+ *                 it is sticky. Processes of one user may share it.
+ * @key_directory: absolute, or NULL; each file *.pub in it is a trusted key of
+ *                 minisign's format, and its file "revoked" lists ids of keys
+ *                 that are trusted no more, one a line. Directory and files
+ *                 belong to this user or root and nobody else may write there.
+ *                 It is read at every opening.
+ * @keys:          of @key_count, trusted too: the second line of a key's file
+ * @key_count:     how many
+ * @revoked:       of @revoked_count, ids of keys that are not trusted
+ * @revoked_count: how many
+ * @signatures:    what is asked of a bundle; everything but off wants a key and
+ *                 a @directory, because what was accepted is remembered there
  */
 struct hotpatch_config {
 	size_t size;
 	const char *directory;
+	const char *key_directory;
+	const char *const *keys;
+	size_t key_count;
+	const char *const *revoked;
+	size_t revoked_count;
+	enum hotpatch_signature_policy signatures;
 };
 
 /**
@@ -67,8 +94,12 @@ struct hotpatch_config {
  *
  * Context: any thread, before the first bundle is opened.
  * Return:  HOTPATCH_OK; HOTPATCH_E_ARGUMENT for a relative or too long
- *          directory; HOTPATCH_E_STATE after a bundle was opened;
- *          HOTPATCH_E_SECOND_COPY.
+ *          directory, or a policy without a key or a directory; HOTPATCH_E_KEY,
+ *          HOTPATCH_E_UNSAFE_PATH, HOTPATCH_E_LIMIT, HOTPATCH_E_NOT_FOUND,
+ *          HOTPATCH_E_PERMISSION, HOTPATCH_E_NOT_REGULAR, HOTPATCH_E_TOO_LARGE
+ *          or HOTPATCH_E_IO for the keys; HOTPATCH_E_UNSUPPORTED if built
+ *          without signatures; HOTPATCH_E_STATE after a bundle was opened;
+ *          HOTPATCH_E_NO_MEMORY; HOTPATCH_E_SECOND_COPY.
  */
 HOTPATCH_API HOTPATCH_MUST_USE enum hotpatch_status
 hotpatch_configure(const struct hotpatch_config *config,
@@ -80,11 +111,21 @@ hotpatch_configure(const struct hotpatch_config *config,
  * @allow_constructors: run the bundle's constructors; they are first tried in
  *                      a forked child, which has @rehearsal_ms to return
  * @rehearsal_ms:       milliseconds; 0 means 2,000
+ * @signature_path:     of the detached signature; NULL for the bundle's own
+ *                      path and ".minisig"; the last component must not be a
+ *                      link
+ * @signature_fd:       points to a descriptor of it, which stays open; goes
+ *                      before @signature_path; NULL for none
+ * @rollback:           load it although a signed bundle with a higher sequence
+ *                      was accepted before, if these very contents were, too
  */
 struct hotpatch_open_options {
 	size_t size;
 	bool allow_constructors;
 	unsigned int rehearsal_ms;
+	const char *signature_path;
+	const int *signature_fd;
+	bool rollback;
 };
 
 /**
@@ -93,6 +134,11 @@ struct hotpatch_open_options {
  * @options: or NULL
  * @patch:   receives a handle, to be given back with hotpatch_patch_close()
  * @err:     which step failed on which object, or NULL
+ *
+ * The signature is judged first, before anything of the file is believed; then
+ * what its notes say; then the code is mapped. A signed bundle is accepted, and
+ * its sequence remembered for the key and the first target's name, when it is
+ * mapped, whether it is applied or not.
  *
  * Context: any thread outside a section and outside the library's callbacks;
  *          blocks on files and the dynamic loader; not async-signal-safe.
@@ -103,8 +149,12 @@ struct hotpatch_open_options {
  *          E_NOT_BUNDLE, E_NOTE, E_FORMAT, E_DUPLICATE, E_RESTART,
  *          E_CONSTRUCTOR; what does not fit this process E_NO_TARGET,
  *          E_WRONG_TARGET, E_NO_SLOT, E_AMBIGUOUS, E_PROTOTYPE, E_CONFLICT
- *          for the name of another patch; the loading's own E_STORE,
- *          E_NOEXEC, E_LOAD, E_SWAPPED, E_NO_MEMORY; the caller's E_ARGUMENT,
+ *          for the name of another patch; the signature's E_UNSIGNED,
+ *          E_SIGNATURE, E_SIGNATURE_LEGACY, E_UNTRUSTED_KEY, E_REVOKED_KEY,
+ *          E_FORGED, and those of the keys E_KEY, E_UNSAFE_PATH, E_LIMIT; what
+ *          is too old E_EXPIRED, E_REPLAYED, E_NOT_RECORDED; the loading's own
+ *          E_STORE, E_UNSAFE_PATH, E_NOEXEC, E_LOAD, E_SWAPPED, E_NO_MEMORY;
+ *          the caller's E_ARGUMENT,
  *          E_IN_SECTION, E_IN_CALLBACK, E_SECOND_COPY.
  */
 HOTPATCH_API HOTPATCH_MUST_USE enum hotpatch_status
@@ -116,6 +166,8 @@ hotpatch_patch_open(const char *path,
  * hotpatch_patch_open_fd() - the same for an open file
  * @fd:   readable regular file; read from its start, stays open
  * @name: what to call it in errors
+ *
+ * No signature lies beside it: a signed bundle comes with one in @options.
  */
 HOTPATCH_API HOTPATCH_MUST_USE enum hotpatch_status hotpatch_patch_open_fd(
 	int fd, const char *name, const struct hotpatch_open_options *options,
@@ -260,6 +312,8 @@ HOTPATCH_API unsigned int hotpatch_poll(void);
  * @sequence:     from the bundle
  * @build_id:     of the bundle itself
  * @path:         of the private copy that is mapped
+ * @key_id:       of the key that signed it, as minisign shows it; "" if nobody
+ *                vouched for it
  * @functions:    replacements in the bundle
  * @bound:        of these, those whose module is loaded
  * @mapped_bytes: address space of the image, 0 once closed
@@ -279,6 +333,7 @@ struct hotpatch_patch_info {
 	uint64_t sequence;
 	char build_id[HOTPATCH_BUILD_ID_SIZE];
 	char path[256];
+	char key_id[HOTPATCH_KEY_ID_SIZE];
 	unsigned int functions;
 	unsigned int bound;
 	size_t mapped_bytes;

@@ -28,6 +28,7 @@ cmake -S "$source_folder" -B "$work/build" -G Ninja \
 	-DCMAKE_BUILD_TYPE=Debug \
 	-DCMAKE_C_FLAGS="-Wall -Wextra -Werror" \
 	-DHOTPATCH_CONTROL=OFF -DHOTPATCH_TOOLS=OFF -DHOTPATCH_EXAMPLES=OFF \
+	-DHOTPATCH_SIGNATURES=OFF \
 	-DHOTPATCH_TEST_SUITES="unit;integration" \
 	-DHOTPATCH_TEST_PREFIX=aarch64.
 cmake --build "$work/build"

@@ -102,7 +102,8 @@ bool end_step(enum hotpatch_status status, const struct hotpatch_error *err)
 
 void use_private_directory(void)
 {
-	struct hotpatch_config config = {sizeof(config), private_directory};
+	struct hotpatch_config config = {.size = sizeof(config),
+					 .directory = private_directory};
 
 	demand(hotpatch_configure(&config, NULL) == HOTPATCH_OK, "configure");
 }

@@ -34,7 +34,8 @@ static char made_file[128];
 static void make_root(void)
 {
 	static char store[128];
-	struct hotpatch_config config = {sizeof(config), store};
+	struct hotpatch_config config = {.size = sizeof(config),
+					 .directory = store};
 
 	strcpy(root, "/tmp/hotpatch-test-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(root));
