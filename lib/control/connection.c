@@ -30,20 +30,53 @@ uint64_t hp_now_ms(void)
  * that forks in between then leaves one open, but never closes one that got
  * the number anew. Relaxed, because only the fork orders the two.
  */
-int hp_connection_take_bundle(struct hp_connection *connection)
+static int take(int *place)
 {
-	int fd = hp_load_relaxed(&connection->bundle_fd);
+	int fd = hp_load_relaxed(place);
 
-	hp_store_relaxed(&connection->bundle_fd, -1);
+	hp_store_relaxed(place, -1);
 	return fd;
 }
 
-static void close_bundle(struct hp_connection *connection)
+static void close_at(int *place)
 {
-	int fd = hp_connection_take_bundle(connection);
+	int fd = take(place);
 
 	if (fd >= 0)
 		close(fd);
+}
+
+static void close_passed(struct hp_connection *connection)
+{
+	close_at(&connection->passed[0]);
+	close_at(&connection->passed[1]);
+}
+
+/* The oldest makes room. */
+static void keep_passed(struct hp_connection *connection, int fd)
+{
+	int *passed = connection->passed;
+
+	/* Relaxed: see above. */
+	if (hp_load_relaxed(&passed[0]) >= 0 &&
+	    hp_load_relaxed(&passed[1]) >= 0) {
+		close_at(&passed[0]);
+		hp_store_relaxed(&passed[0], take(&passed[1])); /* likewise */
+	}
+	hp_store_relaxed(&passed[hp_load_relaxed(&passed[0]) >= 0], fd);
+}
+
+void hp_connection_take(struct hp_connection *connection, bool with_signature,
+			int *bundle_fd, int *signature_fd)
+{
+	*bundle_fd = take(&connection->passed[0]);
+	*signature_fd = take(&connection->passed[1]);
+	if (with_signature || *signature_fd < 0)
+		return;
+	if (*bundle_fd >= 0)
+		close(*bundle_fd);
+	*bundle_fd = *signature_fd;
+	*signature_fd = -1;
 }
 
 void hp_connection_forget(struct hp_connection *connection)
@@ -53,7 +86,7 @@ void hp_connection_forget(struct hp_connection *connection)
 	hp_store_relaxed(&connection->fd, -1);
 	if (fd >= 0)
 		close(fd);
-	close_bundle(connection);
+	close_passed(connection);
 }
 
 void hp_connection_close(struct hp_connection *connection)
@@ -76,7 +109,7 @@ void hp_connection_open(struct hp_connection *connection, int epoll_fd, int fd,
 
 	*connection = (struct hp_connection){
 		.fd = fd,
-		.bundle_fd = -1,
+		.passed = {-1, -1},
 		.epoll_fd = epoll_fd,
 		.access = access,
 		.events = EPOLLIN,
@@ -113,7 +146,7 @@ void hp_connection_answer(struct hp_connection *connection, json_t *id,
 	hp_connection_refuse(connection, id, &err);
 }
 
-/* Of the descriptors that came along, at most one is kept: the last. */
+/* Of the descriptors that came along, the last two are kept. */
 static void take_descriptors(struct hp_connection *connection,
 			     struct msghdr *message)
 {
@@ -131,12 +164,11 @@ static void take_descriptors(struct hp_connection *connection,
 		for (i = 0; i < count; i++) {
 			memcpy(&fd, CMSG_DATA(part) + i * sizeof(int),
 			       sizeof(int));
-			close_bundle(connection);
-			hp_store_relaxed(&connection->bundle_fd, fd);
+			keep_passed(connection, fd);
 		}
 	}
 	if (connection->access != HP_ACCESS_ADMIN)
-		close_bundle(connection);
+		close_passed(connection);
 }
 
 /* False when there is nothing more to read for now. */
@@ -145,7 +177,7 @@ static bool receive(struct hp_connection *connection)
 	char bytes[READ_SIZE];
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
+		char bytes[CMSG_SPACE(HP_PASSED_LIMIT * sizeof(int))];
 	} control;
 	size_t space = HP_WIRE_LINE_LIMIT - connection->input.size;
 	struct iovec vector = {bytes, space < READ_SIZE ? space : READ_SIZE};
@@ -223,7 +255,7 @@ static void serve_lines(struct hp_connection *connection)
 	}
 	/* What came with the bytes that are served now was not wanted. */
 	if (!connection->input.size)
-		close_bundle(connection);
+		close_passed(connection);
 	if (may_read(connection) &&
 	    connection->input.size >= HP_WIRE_LINE_LIMIT)
 		refuse_long_line(connection);

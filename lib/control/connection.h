@@ -16,6 +16,9 @@
 
 #define HP_PENDING_LIMIT 16
 
+/* A bundle and its signature. */
+#define HP_PASSED_LIMIT 2
+
 /* Above the first no more requests are read, above the second the client is
  * dropped; also when nothing was taken for the time. */
 #define HP_OUTPUT_HIGH ((size_t)64 << 10)
@@ -53,7 +56,8 @@ struct hp_pending {
 /*
  * @fd:        -1 if this place is free; a relaxed atomic, because the child
  *             of a fork reads it while the server may be anywhere
- * @bundle_fd: the descriptor passed last and not used yet, or -1; likewise
+ * @passed:    the descriptors passed last and not used yet, the older one
+ *             first, or -1; likewise
  * @recent:    a handle of the patch that the last answer was about, so that
  *             it can still be asked for after it was unmapped
  * @events:    what epoll watches it for
@@ -61,7 +65,7 @@ struct hp_pending {
  */
 struct hp_connection {
 	int fd;
-	int bundle_fd;
+	int passed[HP_PASSED_LIMIT];
 	int epoll_fd;
 	enum hp_access access;
 	uint32_t events;
@@ -98,8 +102,12 @@ void hp_connection_answer(struct hp_connection *connection, json_t *id,
 void hp_connection_refuse(struct hp_connection *connection, json_t *id,
 			  const struct hotpatch_error *err);
 
-/* Gives away the descriptor that was passed; -1 if there is none. */
-int hp_connection_take_bundle(struct hp_connection *connection);
+/*
+ * Gives away what was passed: the last descriptor, or the last two if a
+ * signature comes after the bundle. One that is not there is -1.
+ */
+void hp_connection_take(struct hp_connection *connection, bool with_signature,
+			int *bundle_fd, int *signature_fd);
 
 /*
  * Tries @request, and keeps it for later if its time has not come. Takes over

@@ -139,7 +139,9 @@ static enum hotpatch_status read_options(const struct call *call,
 	return status;
 }
 
+/* @signature_fd is -1 for none. */
 static enum hotpatch_status open_bundle(const struct call *call, int fd,
+					int signature_fd,
 					struct hotpatch_patch **patch)
 {
 	const json_t *params = call->request->params;
@@ -149,6 +151,11 @@ static enum hotpatch_status open_bundle(const struct call *call, int fd,
 
 	status = hp_params_flag(params, "allow_constructors",
 				&options.allow_constructors, call->err);
+	if (!status)
+		status = hp_params_flag(params, "rollback", &options.rollback,
+					call->err);
+	if (signature_fd >= 0)
+		options.signature_fd = &signature_fd;
 	if (!status)
 		status = hp_params_text(params, "file", &name, call->err);
 	if (!status)
@@ -160,16 +167,27 @@ static enum hotpatch_status open_bundle(const struct call *call, int fd,
 static enum hotpatch_status serve_apply(const struct call *call)
 {
 	struct hp_pending pending = {.kind = HP_PENDING_APPLY};
-	int fd = hp_connection_take_bundle(call->connection);
+	bool with_signature = false;
 	enum hotpatch_status status;
+	int signature_fd;
+	int fd;
 
-	if (fd < 0)
-		return hp_error(call->err, HOTPATCH_E_ARGUMENT, 0, "",
-				"The bundle's descriptor did not come along.");
-	status = read_options(call, &pending);
+	status = hp_params_flag(call->request->params, "signature",
+				&with_signature, call->err);
+	hp_connection_take(call->connection, with_signature, &fd,
+			   &signature_fd);
+	if (!status && (fd < 0 || (with_signature && signature_fd < 0)))
+		status = hp_error(call->err, HOTPATCH_E_ARGUMENT, 0, "",
+				  "The descriptor of the bundle or of its "
+				  "signature did not come along.");
 	if (!status)
-		status = open_bundle(call, fd, &pending.patch);
-	close(fd);
+		status = read_options(call, &pending);
+	if (!status)
+		status = open_bundle(call, fd, signature_fd, &pending.patch);
+	if (fd >= 0)
+		close(fd);
+	if (signature_fd >= 0)
+		close(signature_fd);
 	return status ? status : start(call, &pending);
 }
 

@@ -5,6 +5,7 @@
 #include "report.h"
 
 #include "../module.h"
+#include "../trust.h"
 #include "wire.h"
 
 #include <hotpatch/version.h>
@@ -32,23 +33,23 @@ json_t *hp_report_greeting(enum hp_access access)
 
 	hp_socket_program(program, sizeof(program));
 	read_build_id(build_id);
-	return json_pack("{s:i, s:s, s:i, s:o, s:o*, s:s}", "hotpatch",
+	return json_pack("{s:i, s:s, s:i, s:o, s:o*, s:s, s:s}", "hotpatch",
 			 HP_WIRE_PROTOCOL, "version", hotpatch_version(), "pid",
 			 (int)getpid(), "program", hp_wire_text(program),
 			 "build_id", *build_id ? json_string(build_id) : NULL,
-			 "access",
-			 access == HP_ACCESS_ADMIN ? "admin" : "read");
+			 "access", access == HP_ACCESS_ADMIN ? "admin" : "read",
+			 "signatures", hp_trust_policy());
 }
 
 json_t *hp_report_patch(const struct hotpatch_patch_info *info)
 {
 	return json_pack(
-		"{s:o, s:s, s:I, s:s, s:o, s:I, s:I, s:I, s:I, s:s, s:o, s:o, "
+		"{s:o, s:s, s:I, s:s, s:o, s:s, s:I, s:I, s:I, s:I, s:s, s:o, s:o, "
 		"s:I, s:I, s:I}",
 		"name", hp_wire_text(info->name), "state",
 		hotpatch_state_name(info->state), "sequence",
 		(json_int_t)info->sequence, "build_id", info->build_id, "path",
-		hp_wire_text(info->path), "functions",
+		hp_wire_text(info->path), "key_id", info->key_id, "functions",
 		(json_int_t)info->functions, "bound", (json_int_t)info->bound,
 		"mapped_bytes", (json_int_t)info->mapped_bytes, "generation",
 		(json_int_t)info->generation, "status",

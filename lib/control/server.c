@@ -348,7 +348,8 @@ allocate(const struct hotpatch_control_options *options)
 	control->threadless = options->threadless;
 	for (i = 0; i < CLIENT_LIMIT; i++) {
 		control->connections[i].fd = -1;
-		control->connections[i].bundle_fd = -1;
+		control->connections[i].passed[0] = -1;
+		control->connections[i].passed[1] = -1;
 	}
 	return control;
 }
