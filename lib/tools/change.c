@@ -8,6 +8,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -65,6 +67,7 @@ static enum hotpatch_status await_goal(struct hp_session *session,
 {
 	const struct hp_request_options waiting = {
 		.bundle_fd = -1,
+		.signature_fd = -1,
 		.timeout_ms = timeout_ms < 0 ? -1 : timeout_ms + ANSWER_MS,
 		.progress = true,
 	};
@@ -160,6 +163,50 @@ static enum hotpatch_status open_file(const char *path, int *fd,
 			"Cannot open %s: %m.", path);
 }
 
+/*
+ * The signature that was named, or the one beside the bundle; -1 if there is
+ * none, because it is the process that judges whether it wants one. A process
+ * that does not greet with its policy would take it for the bundle.
+ */
+static enum hotpatch_status open_signature(const struct hp_session *session,
+					   const struct hp_options *options,
+					   int *fd, struct hotpatch_error *err)
+{
+	const char *policy = hp_json_text(session->greeting, "signatures");
+	enum hotpatch_status status;
+	char beside[PATH_MAX];
+
+	*fd = -1;
+	if (!*policy || is_goal(policy, "off"))
+		return HOTPATCH_OK;
+	if (options->signature)
+		return open_file(options->signature, fd, err);
+	if (snprintf(beside, sizeof(beside), "%s.minisig", options->operand) >=
+	    (int)sizeof(beside))
+		return HOTPATCH_OK;
+	status = open_file(beside, fd, err);
+	return status == HOTPATCH_E_NOT_FOUND ? HOTPATCH_OK : status;
+}
+
+/* Sends the request, when both files are open. */
+static enum hotpatch_status send_apply(struct hp_session *session,
+				       const struct hp_options *options,
+				       const struct hp_request_options *request,
+				       json_t **result,
+				       struct hotpatch_error *err)
+{
+	json_t *params = change_params(options);
+
+	json_object_set_new(params, "allow_constructors",
+			    json_boolean(options->allow_constructors));
+	json_object_set_new(params, "rollback",
+			    json_boolean(options->rollback));
+	json_object_set_new(params, "signature",
+			    json_boolean(request->signature_fd >= 0));
+	json_object_set_new(params, "file", hp_wire_text(options->operand));
+	return hp_session_call(session, "apply", params, request, result, err);
+}
+
 static enum hotpatch_status begin_apply(struct hp_session *session,
 					const struct hp_options *options,
 					json_t **result,
@@ -168,19 +215,16 @@ static enum hotpatch_status begin_apply(struct hp_session *session,
 	struct hp_request_options request = {
 		.timeout_ms = options->timeout_ms + ANSWER_MS,
 	};
-	json_t *params = change_params(options);
 	enum hotpatch_status status;
 
-	json_object_set_new(params, "allow_constructors",
-			    json_boolean(options->allow_constructors));
-	json_object_set_new(params, "file", hp_wire_text(options->operand));
 	status = open_file(options->operand, &request.bundle_fd, err);
-	if (status) {
-		json_decref(params);
+	if (status)
 		return status;
-	}
-	status = hp_session_call(session, "apply", params, &request, result,
-				 err);
+	status = open_signature(session, options, &request.signature_fd, err);
+	if (!status)
+		status = send_apply(session, options, &request, result, err);
+	if (request.signature_fd >= 0)
+		close(request.signature_fd);
 	close(request.bundle_fd);
 	return status;
 }
@@ -227,6 +271,7 @@ static enum hotpatch_status begin_revert(struct hp_session *session,
 {
 	const struct hp_request_options request = {
 		.bundle_fd = -1,
+		.signature_fd = -1,
 		.timeout_ms = options->timeout_ms + ANSWER_MS,
 		.progress = true,
 	};

@@ -38,31 +38,35 @@ static enum hotpatch_status unreachable(struct hotpatch_error *err,
 	return hp_error(err, HOTPATCH_E_UNREACHABLE, 0, "", "%s.", what);
 }
 
-/* The first byte carries the descriptor. */
-static ssize_t send_some(int fd, const struct hp_buffer *output, int bundle_fd)
+/* The first byte carries the @count descriptors. */
+static ssize_t send_some(int fd, const struct hp_buffer *output, const int *fds,
+			 size_t count)
 {
 	struct iovec vector = {output->bytes + output->start, output->size};
 	union {
 		struct cmsghdr head;
-		char bytes[CMSG_SPACE(sizeof(int))];
+		char bytes[CMSG_SPACE(2 * sizeof(int))];
 	} control = {0};
 	struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
 
-	if (bundle_fd >= 0) {
+	if (count) {
 		message.msg_control = &control;
-		message.msg_controllen = sizeof(control);
+		message.msg_controllen = CMSG_SPACE(count * sizeof(int));
 		control.head.cmsg_level = SOL_SOCKET;
 		control.head.cmsg_type = SCM_RIGHTS;
-		control.head.cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(&control.head), &bundle_fd, sizeof(int));
+		control.head.cmsg_len = CMSG_LEN(count * sizeof(int));
+		memcpy(CMSG_DATA(&control.head), fds, count * sizeof(int));
 	}
 	return sendmsg(fd, &message, MSG_NOSIGNAL);
 }
 
 enum hotpatch_status hp_session_send(struct hp_session *session,
 				     const char *method, json_t *params,
-				     int bundle_fd, struct hotpatch_error *err)
+				     int bundle_fd, int signature_fd,
+				     struct hotpatch_error *err)
 {
+	const int fds[] = {bundle_fd, signature_fd};
+	size_t count = bundle_fd < 0 ? 0 : 1 + (signature_fd >= 0);
 	struct hp_buffer output = {0};
 	ssize_t size = 0;
 
@@ -72,10 +76,10 @@ enum hotpatch_status hp_session_send(struct hp_session *session,
 		return hp_error(err, HOTPATCH_E_NO_MEMORY, 0, "",
 				"There is no memory for the request.");
 	while (output.size && size >= 0) {
-		size = send_some(session->fd, &output, bundle_fd);
+		size = send_some(session->fd, &output, fds, count);
 		if (size > 0) {
 			hp_buffer_consume(&output, (size_t)size);
-			bundle_fd = -1;
+			count = 0;
 		}
 	}
 	hp_buffer_release(&output);
@@ -175,7 +179,7 @@ static enum hotpatch_status ask_progress(struct hp_session *session,
 
 	if (*asked_id)
 		return HOTPATCH_OK;
-	status = hp_session_send(session, "status", NULL, -1, err);
+	status = hp_session_send(session, "status", NULL, -1, -1, err);
 	*asked_id = session->last_id;
 	return status;
 }
@@ -222,8 +226,9 @@ enum hotpatch_status hp_session_call(struct hp_session *session,
 				     json_t **result,
 				     struct hotpatch_error *err)
 {
-	enum hotpatch_status status = hp_session_send(session, method, params,
-						      options->bundle_fd, err);
+	enum hotpatch_status status =
+		hp_session_send(session, method, params, options->bundle_fd,
+				options->signature_fd, err);
 
 	*result = NULL;
 	if (status)

@@ -31,6 +31,13 @@ enum {
 	GOAL = 'g',
 	DRY_RUN = 'n',
 	ALL = 'A',
+	KEY = 'k',
+	KEYS = 'K',
+	PASSWORD_FILE = 'f',
+	NO_PASSWORD = 'W',
+	COMMENT = 'C',
+	SIGNATURE = 'x',
+	ROLLBACK = 'R',
 };
 
 static const struct option long_options[] = {
@@ -47,16 +54,26 @@ static const struct option long_options[] = {
 	{"goal", required_argument, NULL, GOAL},
 	{"dry-run", no_argument, NULL, DRY_RUN},
 	{"all", no_argument, NULL, ALL},
+	{"key", required_argument, NULL, KEY},
+	{"keys", required_argument, NULL, KEYS},
+	{"password-file", required_argument, NULL, PASSWORD_FILE},
+	{"no-password", no_argument, NULL, NO_PASSWORD},
+	{"comment", required_argument, NULL, COMMENT},
+	{"signature", required_argument, NULL, SIGNATURE},
+	{"rollback", no_argument, NULL, ROLLBACK},
 	{NULL, 0, NULL, 0},
 };
 
 static const struct hp_command commands[] = {
 	{"list", "", NULL, hp_command_list},
 	{"status", "", NULL, hp_command_status},
-	{"apply", "tPacwn", "FILE", hp_command_apply},
+	{"apply", "tPacwnxR", "FILE", hp_command_apply},
 	{"revert", "tPawA", "NAME", hp_command_revert},
 	{"wait", "tg", "NAME", hp_command_wait},
 	{"inspect", "", "FILE", hp_command_inspect},
+	{"keygen", "fW", "NAME", hp_command_keygen},
+	{"sign", "kfCx", "FILE", hp_command_sign},
+	{"verify-signature", "kKx", "FILE", hp_command_verify_signature},
 	{"help", "", NULL, hp_command_help},
 	{"version", "", NULL, hp_command_version},
 };
@@ -131,6 +148,27 @@ static enum hotpatch_status read_choice(const char *text,
 	return usage_error(err, text, "is not among the choices");
 }
 
+/* Those whose value is any text; NULL for other options. */
+static const char **text_place(int letter, struct hp_options *options)
+{
+	switch (letter) {
+	case SOCKET:
+		return &options->socket;
+	case KEY:
+		return &options->key;
+	case KEYS:
+		return &options->keys;
+	case PASSWORD_FILE:
+		return &options->password_path;
+	case COMMENT:
+		return &options->comment;
+	case SIGNATURE:
+		return &options->signature;
+	default:
+		return NULL;
+	}
+}
+
 static enum hotpatch_status read_value(int letter, const char *text,
 				       struct hp_options *options,
 				       struct hotpatch_error *err)
@@ -139,11 +177,13 @@ static enum hotpatch_status read_value(int letter, const char *text,
 					       NULL};
 	static const char *const goals[] = {"drained", "unmapped", "none",
 					    NULL};
+	const char **place = text_place(letter, options);
 
-	switch (letter) {
-	case SOCKET:
-		options->socket = text;
+	if (place) {
+		*place = text;
 		return HOTPATCH_OK;
+	}
+	switch (letter) {
 	case PID:
 		return read_pid(text, &options->pid, err);
 	case TIMEOUT:
@@ -171,6 +211,10 @@ static bool set_flag(int letter, struct hp_options *options)
 		return options->dry_run = true;
 	case ALL:
 		return options->all = true;
+	case ROLLBACK:
+		return options->rollback = true;
+	case NO_PASSWORD:
+		return options->no_password = true;
 	case HELP:
 		options->command = find_command("help");
 		return true;

@@ -11,6 +11,7 @@
 
 static const struct hp_request_options plain = {
 	.bundle_fd = -1,
+	.signature_fd = -1,
 	.timeout_ms = ANSWER_MS,
 };
 

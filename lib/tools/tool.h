@@ -22,6 +22,11 @@ struct hp_command;
  * @timeout_ms: 0 means no limit
  * @goal:       of waiting: "drained", "unmapped" or "none"; NULL for the
  *              command's own default
+ * @key:        path of a key, or the public key itself
+ * @keys:       path of a directory of public keys
+ * @password_path: of a file with a password
+ * @comment:    to be signed
+ * @signature:  path of a detached signature
  * @operand:    the file or name, or NULL
  */
 struct hp_options {
@@ -33,9 +38,16 @@ struct hp_options {
 	bool dry_run;
 	bool adopt_sleepers;
 	bool allow_constructors;
+	bool rollback;
+	bool no_password;
 	long timeout_ms;
 	const char *policy;
 	const char *goal;
+	const char *key;
+	const char *keys;
+	const char *password_path;
+	const char *comment;
+	const char *signature;
 	const char *operand;
 };
 
@@ -75,12 +87,13 @@ void hp_session_close(struct hp_session *session);
 
 /*
  * Sends a request, taking over @params, which may be NULL, and passing
- * @bundle_fd unless that is -1; then waits for its answer, for @timeout_ms at
- * the most, negative for ever. With @progress it shows on standard error, if
- * that is a terminal, what is in the way.
+ * @bundle_fd, and @signature_fd after it, unless they are -1; then waits for
+ * its answer, for @timeout_ms at the most, negative for ever. With @progress
+ * it shows on standard error, if that is a terminal, what is in the way.
  */
 struct hp_request_options {
 	int bundle_fd;
+	int signature_fd;
 	long timeout_ms;
 	bool progress;
 };
@@ -93,7 +106,8 @@ enum hotpatch_status hp_session_call(struct hp_session *session,
 /* The lower half of that, for the progress line. */
 enum hotpatch_status hp_session_send(struct hp_session *session,
 				     const char *method, json_t *params,
-				     int bundle_fd, struct hotpatch_error *err);
+				     int bundle_fd, int signature_fd,
+				     struct hotpatch_error *err);
 /* HOTPATCH_E_TIMEOUT if no line came. */
 enum hotpatch_status hp_session_receive(struct hp_session *session,
 					long timeout_ms, json_t **message,
@@ -140,6 +154,13 @@ enum hotpatch_status hp_command_wait(const struct hp_options *options,
 				     struct hotpatch_error *err);
 enum hotpatch_status hp_command_inspect(const struct hp_options *options,
 					struct hotpatch_error *err);
+enum hotpatch_status hp_command_keygen(const struct hp_options *options,
+				       struct hotpatch_error *err);
+enum hotpatch_status hp_command_sign(const struct hp_options *options,
+				     struct hotpatch_error *err);
+enum hotpatch_status
+hp_command_verify_signature(const struct hp_options *options,
+			    struct hotpatch_error *err);
 enum hotpatch_status hp_command_help(const struct hp_options *options,
 				     struct hotpatch_error *err);
 enum hotpatch_status hp_command_version(const struct hp_options *options,
