@@ -5,7 +5,7 @@
  * in a folder of its own, and no name that is tried leads out of it; so corpora
  * have to be named by absolute paths.
  */
-#include "../../lib/store.h"
+#include "../../lib/file.h"
 #include "../../lib/tools/tool.h"
 
 #include <fcntl.h>
@@ -37,6 +37,9 @@ COMMAND(apply)
 COMMAND(revert)
 COMMAND(wait)
 COMMAND(inspect)
+COMMAND(keygen)
+COMMAND(sign)
+COMMAND(verify_signature)
 COMMAND(help)
 COMMAND(version)
 

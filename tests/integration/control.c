@@ -392,7 +392,7 @@ START_TEST(descriptors_that_nobody_wants_are_closed)
 }
 END_TEST
 
-START_TEST(only_the_last_descriptor_is_kept)
+START_TEST(only_the_last_two_descriptors_are_kept)
 {
 	size_t before;
 	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -405,7 +405,7 @@ START_TEST(only_the_last_descriptor_is_kept)
 	/* While a line is torn, what came before it may still be wanted. */
 	send_text(&first, "{\"id\":1,\"method\":\"ping\"}\n{");
 	expect_result(&first, 1);
-	ck_assert_uint_eq(count_descriptors("/dev/null"), before + 1);
+	ck_assert_uint_eq(count_descriptors("/dev/null"), before + 2);
 	send_text(&first, "}\n");
 	expect_error(&first, "E_PROTOCOL");
 	ck_assert_uint_eq(count_descriptors("/dev/null"), before);
@@ -418,6 +418,38 @@ START_TEST(descriptor_that_is_no_bundle_is_refused)
 	send_apply(&first, "/dev/null", "{\"id\":1,\"method\":\"apply\"}\n");
 	expect_error(&first, "E_NOT_REGULAR");
 	expect_alive(&first);
+}
+END_TEST
+
+START_TEST(signature_that_did_not_come_along_is_refused)
+{
+	join(&first);
+	send_apply(&first, FIX,
+		   "{\"id\":1,\"method\":\"apply\",\"params\":{\"signature\":"
+		   "true}}\n");
+	expect_error(&first, "E_ARGUMENT");
+	expect_alive(&first);
+}
+END_TEST
+
+/* Nothing is asked of bundles here, so it is not even looked at. */
+START_TEST(second_descriptor_is_the_signature_and_not_the_bundle)
+{
+	size_t before;
+	int fd = open(FIX, O_RDONLY | O_CLOEXEC);
+
+	join(&first);
+	before = count_descriptors("/");
+	send_with_descriptors(&first,
+			      "{\"id\":1,\"method\":\"apply\",\"params\":{"
+			      "\"signature\":true}}\n",
+			      fd, 2);
+	expect_result(&first, 1);
+	ck_assert_ptr_nonnull(strstr(first.line, "\"key_id\":\"\""));
+	expect_alive(&first);
+	/* But for the mark of its private copy. */
+	ck_assert_uint_le(count_descriptors("/"), before + 2);
+	close(fd);
 }
 END_TEST
 
@@ -457,8 +489,11 @@ int main(void)
 	tcase_add_test(all, client_that_does_not_read_harms_nobody);
 	tcase_add_test(all, client_that_goes_away_while_it_waits_is_forgotten);
 	tcase_add_test(all, descriptors_that_nobody_wants_are_closed);
-	tcase_add_test(all, only_the_last_descriptor_is_kept);
+	tcase_add_test(all, only_the_last_two_descriptors_are_kept);
 	tcase_add_test(all, descriptor_that_is_no_bundle_is_refused);
+	tcase_add_test(all, signature_that_did_not_come_along_is_refused);
+	tcase_add_test(all,
+		       second_descriptor_is_the_signature_and_not_the_bundle);
 	suite_add_tcase(suite, all);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
