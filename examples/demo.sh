@@ -60,7 +60,8 @@ prepare() {
 	build=$root/build/demo
 	say "Installing what is missing ..."
 	quietly "$root/tests/install-packages.sh" gcc libc6-dev binutils \
-		cmake ninja-build pkg-config libjansson-dev libmicrohttpd-dev
+		cmake ninja-build pkg-config libjansson-dev libsodium-dev \
+		libmicrohttpd-dev
 	say "Building ..."
 	cd "$root"
 	quietly cmake --preset release -B "$build" -DHOTPATCH_TESTS=OFF

@@ -49,9 +49,8 @@ static bool supersedes(const struct hotpatch_patch *patch, const char *name)
 	return false;
 }
 
-/* Does an active patch that stays exclude it, or one that it wants miss? */
-static enum hotpatch_status check_others(const struct hotpatch_patch *patch,
-					 struct hotpatch_error *err)
+enum hotpatch_status hp_patch_check_others(const struct hotpatch_patch *patch,
+					   struct hotpatch_error *err)
 {
 	const struct hp_manifest *mine = &patch->manifest;
 	const struct hotpatch_patch *other;
@@ -160,7 +159,7 @@ apply_loaded(struct hotpatch_patch *patch,
 	     const struct hotpatch_apply_options *options,
 	     struct hotpatch_error *err)
 {
-	enum hotpatch_status status = check_others(patch, err);
+	enum hotpatch_status status = hp_patch_check_others(patch, err);
 
 	if (status == HOTPATCH_OK)
 		status = check_superseded(patch, err);

@@ -93,6 +93,10 @@ static enum hotpatch_status judge(struct hotpatch_patch *patch,
 	status = check_known(&patch->file, &patch->manifest, known, err);
 	if (status == HOTPATCH_OK)
 		status = hp_patch_check_fit(&patch->manifest, err);
+	/* Others may come and go until it is applied, and are looked at then;
+	 * but constructors run now. */
+	if (status == HOTPATCH_OK && patch->manifest.constructors)
+		status = hp_patch_check_others(patch, err);
 	hp_engine_unlock();
 	return status;
 }

@@ -97,6 +97,11 @@ void hp_patch_enlist(struct hotpatch_patch *patch);
 enum hotpatch_status hp_patch_check_fit(const struct hp_manifest *manifest,
 					struct hotpatch_error *err);
 
+/* Does an active patch that stays exclude it, or one that it wants miss? Under
+ * the lock. E_REQUIRES, E_CONFLICT. */
+enum hotpatch_status hp_patch_check_others(const struct hotpatch_patch *patch,
+					   struct hotpatch_error *err);
+
 /* The loaded record of the manifest's replacement @index, or NULL. */
 struct hotpatch_replacement *hp_patch_record(const struct hotpatch_patch *patch,
 					     size_t index);

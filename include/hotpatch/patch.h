@@ -149,12 +149,13 @@ struct hotpatch_open_options {
  *          E_NOT_BUNDLE, E_NOTE, E_FORMAT, E_DUPLICATE, E_RESTART,
  *          E_CONSTRUCTOR; what does not fit this process E_NO_TARGET,
  *          E_WRONG_TARGET, E_NO_SLOT, E_AMBIGUOUS, E_PROTOTYPE, E_CONFLICT
- *          for the name of another patch; the signature's E_UNSIGNED,
- *          E_SIGNATURE, E_SIGNATURE_LEGACY, E_UNTRUSTED_KEY, E_REVOKED_KEY,
- *          E_FORGED, and those of the keys E_KEY, E_UNSAFE_PATH, E_LIMIT; what
- *          is too old E_EXPIRED, E_REPLAYED, E_NOT_RECORDED; the loading's own
- *          E_STORE, E_UNSAFE_PATH, E_NOEXEC, E_LOAD, E_SWAPPED, E_NO_MEMORY;
- *          the caller's E_ARGUMENT,
+ *          for the name of another patch, and for one with constructors what
+ *          hotpatch_patch_apply() says of other patches; the signature's own
+ *          E_UNSIGNED, E_SIGNATURE, E_SIGNATURE_LEGACY, E_UNTRUSTED_KEY,
+ *          E_REVOKED_KEY, E_FORGED, and those of the keys E_KEY,
+ *          E_UNSAFE_PATH, E_LIMIT; what is too old E_EXPIRED, E_REPLAYED,
+ *          E_NOT_RECORDED; the loading's own E_STORE, E_UNSAFE_PATH, E_NOEXEC,
+ *          E_LOAD, E_SWAPPED, E_NO_MEMORY; the caller's E_ARGUMENT,
  *          E_IN_SECTION, E_IN_CALLBACK, E_SECOND_COPY.
  */
 HOTPATCH_API HOTPATCH_MUST_USE enum hotpatch_status

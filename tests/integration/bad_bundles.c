@@ -56,6 +56,14 @@ size_t get_file(const char *path, void *bytes, size_t size)
 	return got;
 }
 
+void set_sequence(uint64_t sequence)
+{
+	char *head = elf_description(&world.elf, HOTPATCH_NOTE_BUNDLE, 0);
+
+	memcpy(head + offsetof(struct hotpatch_note_bundle, sequence),
+	       &sequence, sizeof(sequence));
+}
+
 /* Stands before the loader's own, and may swap the file at the last moment. */
 void *dlopen(const char *path, int flags)
 {
@@ -363,11 +371,8 @@ END_TEST
 
 static void put_sequence(const char *path, uint64_t sequence)
 {
-	struct hotpatch_note_bundle *head;
-
 	take_good();
-	head = elf_description(&world.elf, HOTPATCH_NOTE_BUNDLE, 0);
-	head->sequence = sequence;
+	set_sequence(sequence);
 	put_bundle(path);
 }
 

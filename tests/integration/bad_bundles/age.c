@@ -6,14 +6,6 @@
 
 #ifdef HOTPATCH_TEST_SIGNATURES
 
-static void set_sequence(uint64_t sequence)
-{
-	struct hotpatch_note_bundle *head =
-		elf_description(&world.elf, HOTPATCH_NOTE_BUNDLE, 0);
-
-	head->sequence = sequence;
-}
-
 static void one_older(void)
 {
 	set_sequence(4);

@@ -111,6 +111,11 @@ static void constructor(void)
 	take("constructor.so");
 }
 
+static void eager(void)
+{
+	take("eager.so");
+}
+
 static void plain(void)
 {
 	take("plain.so");
@@ -236,6 +241,10 @@ static const struct bad_bundle rows[] = {
 	 .expected = HOTPATCH_E_CONSTRUCTOR,
 	 .word = "constructor",
 	 .spoil = constructor},
+	{.promise = "constructor_whose_patch_wants_another_first",
+	 .expected = HOTPATCH_E_REQUIRES,
+	 .word = "another",
+	 .spoil = eager},
 	{.promise = "shared_object_without_notes",
 	 .expected = HOTPATCH_E_NOT_BUNDLE,
 	 .word = "bad.so",

@@ -5,14 +5,32 @@
  */
 #include "table.h"
 
+#include <stddef.h>
 #include <string.h>
 
-static struct hotpatch_note_bundle *head(void)
+/* Notes lie at multiples of four, so their words are copied. */
+static void set_word(enum hotpatch_note_type type, size_t offset,
+		     uint32_t value)
 {
-	return elf_description(&world.elf, HOTPATCH_NOTE_BUNDLE, 0);
+	char *at = elf_description(&world.elf, type, 0);
+
+	memcpy(at + offset, &value, sizeof(value));
 }
 
-static struct hotpatch_note_replace *replace(void)
+#define SET_HEAD(member, value)                                                \
+	set_word(HOTPATCH_NOTE_BUNDLE,                                         \
+		 offsetof(struct hotpatch_note_bundle, member), value)
+#define SET_REPLACE(member, value)                                             \
+	set_word(HOTPATCH_NOTE_REPLACE,                                        \
+		 offsetof(struct hotpatch_note_replace, member), value)
+
+static char *name(void)
+{
+	return (char *)elf_description(&world.elf, HOTPATCH_NOTE_BUNDLE, 0) +
+	       sizeof(struct hotpatch_note_bundle);
+}
+
+static void *replace(void)
 {
 	return elf_description(&world.elf, HOTPATCH_NOTE_REPLACE, 0);
 }
@@ -24,47 +42,47 @@ static Elf64_Nhdr *note(enum hotpatch_note_type type)
 
 static void newer_format(void)
 {
-	head()->format = 99;
+	SET_HEAD(format, 99);
 }
 
 static void no_format(void)
 {
-	head()->format = 0;
+	SET_HEAD(format, 0);
 }
 
 static void unknown_kind(void)
 {
-	head()->kind = 7;
+	SET_HEAD(kind, 7);
 }
 
 static void restart(void)
 {
-	head()->kind = HOTPATCH_KIND_RESTART;
+	SET_HEAD(kind, HOTPATCH_KIND_RESTART);
 }
 
 static void unknown_consistency(void)
 {
-	head()->consistency = 9;
+	SET_HEAD(consistency, 9);
 }
 
 static void unknown_flag(void)
 {
-	head()->flags = 8;
+	SET_HEAD(flags, 8);
 }
 
 static void name_with_slash(void)
 {
-	((char *)(head() + 1))[1] = '/';
+	name()[1] = '/';
 }
 
 static void no_name(void)
 {
-	memset(head() + 1, 0, 4);
+	memset(name(), 0, 4);
 }
 
 static void name_without_end(void)
 {
-	memset(head() + 1, 'a', HOTPATCH_PAD_(sizeof("good")));
+	memset(name(), 'a', HOTPATCH_PAD_(sizeof("good")));
 }
 
 static void other_build(void)
@@ -99,12 +117,12 @@ static void no_bundle_note(void)
 
 static void unknown_way(void)
 {
-	replace()->kind = 3;
+	SET_REPLACE(kind, 3);
 }
 
 static void reserved_word(void)
 {
-	replace()->reserved = 1;
+	SET_REPLACE(reserved, 1);
 }
 
 static void unknown_function(void)
@@ -148,16 +166,16 @@ static void no_functions(void)
 
 static void replaced_name(void)
 {
-	char *name = elf_description(&world.elf, HOTPATCH_NOTE_REPLACES, 0);
+	char *text = elf_description(&world.elf, HOTPATCH_NOTE_REPLACES, 0);
 
-	name[0] = '/';
+	text[0] = '/';
 }
 
 static void excluded_name(void)
 {
-	char *name = elf_description(&world.elf, HOTPATCH_NOTE_CONFLICTS, 0);
+	char *text = elf_description(&world.elf, HOTPATCH_NOTE_CONFLICTS, 0);
 
-	name[0] = ' ';
+	text[0] = ' ';
 }
 
 static void excludes_all(void)

@@ -67,6 +67,9 @@ extern struct world world;
  * was verified. */
 extern const char *swap_with;
 
+/* Of the bundle in world.elf. */
+void set_sequence(uint64_t sequence);
+
 void put_file(const char *path, const void *bytes, size_t size);
 void put_text(const char *path, const char *text);
 /* At most 64 KiB; gives back the size. */
