@@ -22,12 +22,12 @@ static void run_cycle(void)
 START_TEST(every_fault_of_a_cycle_leaves_all_or_nothing)
 {
 	static const enum fault required[] = {
-		FAULT_openat,  FAULT_read,    FAULT_pread,  FAULT_write,
-		FAULT_fstat,   FAULT_statvfs, FAULT_mkdir,  FAULT_fchmod,
-		FAULT_linkat,  FAULT_unlink,  FAULT_fopen,  FAULT_fgets,
-		FAULT_opendir, FAULT_readdir, FAULT_malloc, FAULT_calloc,
-		FAULT_realloc, FAULT_dlopen,  FAULT_dlsym,  FAULT_dlclose,
-		FAULT_NONE,
+		FAULT_openat,	 FAULT_read,	FAULT_pread,  FAULT_write,
+		FAULT_fstat,	 FAULT_statvfs, FAULT_mkdir,  FAULT_fchmod,
+		FAULT_linkat,	 FAULT_unlink,	FAULT_fopen,  FAULT_fgets,
+		FAULT_opendir,	 FAULT_readdir, FAULT_malloc, FAULT_calloc,
+		FAULT_realloc,	 FAULT_dlopen,	FAULT_dlsym,  FAULT_dlclose,
+		FAULT_fdopendir, FAULT_NONE,
 	};
 	static const struct scenario scenario = {"cycle", run_cycle,
 						 cycle_table, required, false};
