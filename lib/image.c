@@ -423,6 +423,43 @@ static bool match_records(const struct mapping *mapping,
 	return true;
 }
 
+static bool has_callback(const struct hotpatch_bundle *bundle,
+			 const struct hp_callback *wanted)
+{
+	const struct hotpatch_callback *record = bundle->callbacks;
+
+	for (; record < bundle->callbacks_stop; record++)
+		if (record->kind == wanted->kind &&
+		    strcmp(record->object, wanted->object) == 0)
+			return true;
+	return false;
+}
+
+/* No two of the manifest's callbacks are alike, so if there are as many
+ * records and each of them is found, there are no others. */
+static bool match_callbacks(const struct mapping *mapping,
+			    const struct hotpatch_bundle *bundle,
+			    const struct hp_manifest *manifest)
+{
+	uintptr_t start = (uintptr_t)bundle->callbacks;
+	uintptr_t size = (uintptr_t)bundle->callbacks_stop - start;
+	const struct hotpatch_callback *record = bundle->callbacks;
+	size_t i;
+
+	if (size != manifest->callback_count * sizeof(*record) ||
+	    (size && (start % sizeof(void *) != 0 ||
+		      !is_mapped(mapping, start, size, PF_R))))
+		return false;
+	for (; record < bundle->callbacks_stop; record++)
+		if (!is_text(mapping, record->object) ||
+		    !is_mapped(mapping, (uintptr_t)record->function, 1, PF_X))
+			return false;
+	for (i = 0; i < manifest->callback_count; i++)
+		if (!has_callback(bundle, &manifest->callbacks[i]))
+			return false;
+	return true;
+}
+
 static enum hotpatch_status check_records(const struct mapping *mapping,
 					  const struct hotpatch_bundle *bundle,
 					  const struct hp_manifest *manifest,
@@ -434,6 +471,9 @@ static enum hotpatch_status check_records(const struct mapping *mapping,
 	if (!is_bundle(mapping, bundle, manifest->replace_count))
 		return swapped(mapping->path, "has not the table of the file",
 			       err);
+	if (!match_callbacks(mapping, bundle, manifest))
+		return swapped(mapping->path,
+			       "has other callbacks than the file", err);
 	room = calloc(manifest->replace_count * 2 + 1, sizeof(*room));
 	if (!room)
 		return hp_error(err, HOTPATCH_E_NO_MEMORY, ENOMEM,

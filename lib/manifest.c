@@ -296,6 +296,10 @@ static enum hotpatch_status survey(struct reader *reader,
 		manifest->conflict_count++;
 	else if (note->type == HOTPATCH_NOTE_EXPIRES)
 		reader->expiries++;
+	else if (note->type == HOTPATCH_NOTE_CALLBACKS)
+		manifest->callback_count++;
+	else if (note->type == HOTPATCH_NOTE_STATE)
+		manifest->state_count++;
 	else
 		reader->unknown = note->type ? note->type : UINT32_MAX;
 	return HOTPATCH_OK;
@@ -333,7 +337,9 @@ static enum hotpatch_status check_survey(const struct reader *reader)
 	    manifest->target_count > TARGET_LIMIT ||
 	    manifest->supersede_count > NAME_LIMIT ||
 	    manifest->require_count > NAME_LIMIT ||
-	    manifest->conflict_count > NAME_LIMIT)
+	    manifest->conflict_count > NAME_LIMIT ||
+	    manifest->callback_count > NAME_LIMIT ||
+	    manifest->state_count > NAME_LIMIT)
 		return refuse(reader, HOTPATCH_E_NOTE, "has too many notes");
 	if (!manifest->target_count)
 		return refuse(reader, HOTPATCH_E_NO_TARGET,
@@ -351,8 +357,10 @@ static enum hotpatch_status reserve(struct reader *reader)
 	m->supersedes = calloc(m->supersede_count + 1, sizeof(*m->supersedes));
 	m->requires = calloc(m->require_count + 1, sizeof(*m->requires));
 	m->conflicts = calloc(m->conflict_count + 1, sizeof(*m->conflicts));
+	m->callbacks = calloc(m->callback_count + 1, sizeof(*m->callbacks));
+	m->states = calloc(m->state_count + 1, sizeof(*m->states));
 	if (!m->targets || !m->replaces || !m->supersedes || !m->requires ||
-	    !m->conflicts)
+	    !m->conflicts || !m->callbacks || !m->states)
 		return refuse(reader, HOTPATCH_E_NO_MEMORY,
 			      "could not be read for want of memory");
 	m->target_count = 0;
@@ -360,6 +368,8 @@ static enum hotpatch_status reserve(struct reader *reader)
 	m->supersede_count = 0;
 	m->require_count = 0;
 	m->conflict_count = 0;
+	m->callback_count = 0;
+	m->state_count = 0;
 	return HOTPATCH_OK;
 }
 
@@ -457,7 +467,7 @@ static enum hotpatch_status take_bundle(struct reader *reader,
 			      "has a name that is not 1 to 63 of A-Z, a-z, "
 			      "0-9, and . _ + -");
 	if (head.kind > HOTPATCH_KIND_RESTART ||
-	    head.consistency > HOTPATCH_IMMEDIATE ||
+	    head.consistency > HOTPATCH_RENDEZVOUS ||
 	    (head.flags & ~HOTPATCH_FLAG_CONSTRUCTORS))
 		return refuse(reader, HOTPATCH_E_NOTE,
 			      "has a kind, consistency or flag that this "
@@ -562,6 +572,49 @@ static enum hotpatch_status take_expires(struct reader *reader,
 	return HOTPATCH_OK;
 }
 
+static enum hotpatch_status take_callback(struct reader *reader,
+					  const struct hp_note *note)
+{
+	struct hp_manifest *manifest = &reader->manifest;
+	struct hotpatch_note_callback head;
+	struct hp_callback *callback;
+	const char *object;
+
+	if (!split(note, sizeof(head), &object, 1) || !is_base_name(object))
+		return refuse(reader, HOTPATCH_E_NOTE,
+			      "has a malformed note of a callback");
+	memcpy(&head, note->bytes, sizeof(head));
+	if (head.kind > HOTPATCH_CALLBACK_CLEAN_UP || head.reserved ||
+	    (head.kind == HOTPATCH_CALLBACK_MIGRATE && *object))
+		return refuse(reader, HOTPATCH_E_NOTE,
+			      "has a callback of an unknown kind");
+	callback = &manifest->callbacks[manifest->callback_count++];
+	callback->kind = (enum hotpatch_callback_kind)head.kind;
+	callback->object = object;
+	return HOTPATCH_OK;
+}
+
+static enum hotpatch_status take_state(struct reader *reader,
+				       const struct hp_note *note)
+{
+	struct hp_manifest *manifest = &reader->manifest;
+	struct hotpatch_note_state head;
+	struct hp_state *state;
+	const char *id;
+
+	if (!split(note, sizeof(head), &id, 1) || !is_patch_name(id))
+		return refuse(reader, HOTPATCH_E_NOTE,
+			      "has a malformed note of a state");
+	memcpy(&head, note->bytes, sizeof(head));
+	if (!head.version || head.reserved)
+		return refuse_text(reader, HOTPATCH_E_NOTE,
+				   "gives no version of the state", id);
+	state = &manifest->states[manifest->state_count++];
+	state->id = id;
+	state->version = head.version;
+	return HOTPATCH_OK;
+}
+
 static enum hotpatch_status take(struct reader *reader,
 				 const struct hp_note *note)
 {
@@ -584,6 +637,10 @@ static enum hotpatch_status take(struct reader *reader,
 				 false);
 	case HOTPATCH_NOTE_EXPIRES:
 		return take_expires(reader, note);
+	case HOTPATCH_NOTE_CALLBACKS:
+		return take_callback(reader, note);
+	case HOTPATCH_NOTE_STATE:
+		return take_state(reader, note);
 	default:
 		return take_name(reader, note, m->conflicts, &m->conflict_count,
 				 false);
@@ -636,6 +693,72 @@ static enum hotpatch_status check_replaces(const struct reader *reader)
 	return check_duplicates(reader);
 }
 
+static bool has_state(const struct hp_manifest *manifest, const char *id,
+		      size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (!strcmp(manifest->states[i].id, id))
+			return true;
+	return false;
+}
+
+static bool has_callback(const struct hp_manifest *manifest,
+			 const struct hp_callback *wanted, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (manifest->callbacks[i].kind == wanted->kind &&
+		    !strcmp(manifest->callbacks[i].object, wanted->object))
+			return true;
+	return false;
+}
+
+static enum hotpatch_status check_callback(const struct reader *reader,
+					   size_t index)
+{
+	const struct hp_manifest *manifest = &reader->manifest;
+	const struct hp_callback *callback = &manifest->callbacks[index];
+	const char *object = callback->object;
+
+	if (has_callback(manifest, callback, index))
+		return refuse_text(reader, HOTPATCH_E_DUPLICATE,
+				   "has two callbacks of one kind for",
+				   *object ? object : "itself");
+	if (callback->kind == HOTPATCH_CALLBACK_CLEAN_UP &&
+	    !has_state(manifest, object, manifest->state_count))
+		return refuse_text(
+			reader, HOTPATCH_E_NOTE,
+			"cleans up a state that it does not declare,", object);
+	if (callback->kind < HOTPATCH_CALLBACK_MIGRATE && *object &&
+	    !has_target(manifest, object))
+		return refuse_text(reader, HOTPATCH_E_NO_TARGET,
+				   "names no build of", object);
+	if (callback->kind == HOTPATCH_CALLBACK_MIGRATE &&
+	    manifest->consistency != HOTPATCH_RENDEZVOUS)
+		return refuse(reader, HOTPATCH_E_NOTE,
+			      "migrates without a rendezvous");
+	return HOTPATCH_OK;
+}
+
+static enum hotpatch_status check_calls(const struct reader *reader)
+{
+	const struct hp_manifest *manifest = &reader->manifest;
+	enum hotpatch_status status = HOTPATCH_OK;
+	size_t i;
+
+	for (i = 0; i < manifest->callback_count && !status; i++)
+		status = check_callback(reader, i);
+	for (i = 0; i < manifest->state_count && !status; i++)
+		if (has_state(manifest, manifest->states[i].id, i))
+			status = refuse_text(reader, HOTPATCH_E_DUPLICATE,
+					     "declares twice the state",
+					     manifest->states[i].id);
+	return status;
+}
+
 static enum hotpatch_status read_notes(struct reader *reader)
 {
 	enum hotpatch_status status;
@@ -649,6 +772,8 @@ static enum hotpatch_status read_notes(struct reader *reader)
 		status = each_note(reader, take);
 	if (status == HOTPATCH_OK)
 		status = check_replaces(reader);
+	if (status == HOTPATCH_OK)
+		status = check_calls(reader);
 	return status;
 }
 
@@ -702,5 +827,7 @@ void hp_manifest_release(struct hp_manifest *manifest)
 	free(manifest->supersedes);
 	free(manifest->requires);
 	free(manifest->conflicts);
+	free(manifest->callbacks);
+	free(manifest->states);
 	memset(manifest, 0, sizeof(*manifest));
 }

@@ -30,6 +30,16 @@ struct hp_replace {
 	uint64_t abi_hash;
 };
 
+struct hp_callback {
+	enum hotpatch_callback_kind kind;
+	const char *object; /* a module, "" for the bundle itself, or a state */
+};
+
+struct hp_state {
+	const char *id;
+	uint32_t version;
+};
+
 struct hp_manifest {
 	const char *name;
 	uint64_t sequence;
@@ -49,6 +59,10 @@ struct hp_manifest {
 	size_t require_count;
 	const char **conflicts;
 	size_t conflict_count;
+	struct hp_callback *callbacks;
+	size_t callback_count;
+	struct hp_state *states;
+	size_t state_count;
 };
 
 /*

@@ -10,6 +10,8 @@
 #define HOTPATCH_BUNDLE_H
 
 #include <hotpatch/api.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define HOTPATCH_NOTE_OWNER "hotpatch"
@@ -37,6 +39,10 @@ enum hotpatch_note_type {
 	HOTPATCH_NOTE_CONFLICTS = 6,
 	/* head: hotpatch_note_expires; text: none, or an empty one */
 	HOTPATCH_NOTE_EXPIRES = 15,
+	/* head: hotpatch_note_callback; text: module or "", or the state */
+	HOTPATCH_NOTE_CALLBACKS = 7,
+	/* head: hotpatch_note_state; text: id */
+	HOTPATCH_NOTE_STATE = 8,
 	/* in the library itself: 64-bit offset from the description to its
 	 * struct hp_marker */
 	HOTPATCH_NOTE_LIBRARY = 100,
@@ -46,6 +52,8 @@ enum hotpatch_note_type {
 enum hotpatch_consistency {
 	HOTPATCH_PER_TASK = 0,	/* each section sees all-old or all-new */
 	HOTPATCH_IMMEDIATE = 1, /* each call sees the newest */
+	/* all tasks wait until none is in a section, and move together */
+	HOTPATCH_RENDEZVOUS = 2,
 };
 
 enum hotpatch_bundle_kind {
@@ -73,6 +81,74 @@ struct hotpatch_note_replace {
 	uint64_t abi_hash; /* 0: not recorded */
 };
 
+enum hotpatch_callback_kind {
+	HOTPATCH_CALLBACK_PREPARE = 0,
+	HOTPATCH_CALLBACK_COMMIT = 1,
+	HOTPATCH_CALLBACK_BEFORE_REVERT = 2,
+	HOTPATCH_CALLBACK_AFTER_REVERT = 3,
+	HOTPATCH_CALLBACK_MIGRATE = 4,	/* of a rendezvous */
+	HOTPATCH_CALLBACK_CLEAN_UP = 5, /* of a state */
+};
+
+struct hotpatch_note_callback {
+	uint32_t kind; /* enum hotpatch_callback_kind */
+	uint32_t reserved;
+};
+
+struct hotpatch_note_state {
+	uint32_t version;
+	uint32_t reserved;
+};
+
+/**
+ * struct hotpatch_context_state - a state that the bundle declares
+ * @id:        as declared
+ * @version:   as declared
+ * @installed: the highest version that other patches in effect declare; 0 if
+ *             there is none, so that this bundle is the first to install it
+ * @data:      belongs to whoever installed the state and is handed on with it
+ */
+struct hotpatch_context_state {
+	const char *id;
+	uint32_t version;
+	uint32_t installed;
+	void *data;
+};
+
+/**
+ * struct hotpatch_context - what a callback gets
+ * @size:        sizeof(struct hotpatch_context), as the library knows it
+ * @patch:       the bundle's name
+ * @module:      of a module's callback, the base name of its file; else ""
+ * @reverting:   the tasks are moving away from the bundle
+ * @refused:     set by hotpatch_refuse()
+ * @reason:      likewise
+ * @states:      those that the bundle declares, in the order of the source
+ * @state_count: how many they are
+ */
+struct hotpatch_context {
+	size_t size;
+	const char *patch;
+	const char *module;
+	bool reverting;
+	bool refused;
+	char reason[192];
+	struct hotpatch_context_state *states;
+	size_t state_count;
+};
+
+/**
+ * struct hotpatch_callback - one callback of a loaded bundle
+ * @kind:     enum hotpatch_callback_kind
+ * @object:   module or "", or the state that is cleaned up
+ * @function: the callback
+ */
+struct hotpatch_callback {
+	uint64_t kind;
+	const char *object;
+	void (*function)(struct hotpatch_context *context);
+};
+
 /**
  * struct hotpatch_replacement - what a loaded bundle offers for one slot
  * @module:   base name of the target's module, "" for the first target
@@ -94,6 +170,8 @@ struct hotpatch_bundle {
 	uint32_t reserved;
 	struct hotpatch_replacement *start;
 	struct hotpatch_replacement *stop;
+	struct hotpatch_callback *callbacks;
+	struct hotpatch_callback *callbacks_stop;
 };
 
 /* The one symbol that a bundle exports. */
@@ -136,6 +214,9 @@ struct hotpatch_bundle {
 #define HOTPATCH_RECORD_ATTRIBUTES_                                            \
 	HOTPATCH_PLAIN_DATA_ HOTPATCH_RETAIN_                                  \
 	__attribute__((used, section("hotpatch_replacements"), aligned(8)))
+#define HOTPATCH_CALLBACK_ATTRIBUTES_                                          \
+	HOTPATCH_PLAIN_DATA_ HOTPATCH_RETAIN_                                  \
+	__attribute__((used, section("hotpatch_callbacks"), aligned(8)))
 #define HOTPATCH_JOIN_(a, b) HOTPATCH_JOIN_2_(a, b)
 #define HOTPATCH_JOIN_2_(a, b) a##b
 
@@ -199,10 +280,15 @@ struct hotpatch_bundle {
 	struct hotpatch_replacement __start_hotpatch_replacements[];           \
 	HOTPATCH_EXTERN_ __attribute__((weak, visibility("hidden")))           \
 	struct hotpatch_replacement __stop_hotpatch_replacements[];            \
+	HOTPATCH_EXTERN_ __attribute__((weak, visibility("hidden")))           \
+	struct hotpatch_callback __start_hotpatch_callbacks[];                 \
+	HOTPATCH_EXTERN_ __attribute__((weak, visibility("hidden")))           \
+	struct hotpatch_callback __stop_hotpatch_callbacks[];                  \
 	HOTPATCH_EXTERN_ HOTPATCH_API struct hotpatch_bundle hotpatch_bundle_; \
 	__attribute__((used)) struct hotpatch_bundle hotpatch_bundle_ = {      \
-		HOTPATCH_NOTE_FORMAT, 0, __start_hotpatch_replacements,        \
-		__stop_hotpatch_replacements}
+		HOTPATCH_NOTE_FORMAT,          0,                              \
+		__start_hotpatch_replacements, __stop_hotpatch_replacements,   \
+		__start_hotpatch_callbacks,    __stop_hotpatch_callbacks}
 /* clang-format on */
 
 /**
@@ -216,7 +302,7 @@ struct hotpatch_bundle {
 
 /**
  * HOTPATCH_BUNDLE_WITH() - the same with a consistency and flags
- * @consistency: HOTPATCH_PER_TASK or HOTPATCH_IMMEDIATE
+ * @consistency: HOTPATCH_PER_TASK, HOTPATCH_IMMEDIATE or HOTPATCH_RENDEZVOUS
  * @flags:       HOTPATCH_FLAG_CONSTRUCTORS or 0
  */
 #define HOTPATCH_BUNDLE_WITH(name, sequence, consistency, flags)               \
@@ -316,5 +402,163 @@ struct hotpatch_bundle {
  * other patches are active.
  */
 #define HOTPATCH_ORIGINAL(name) (*name##__original)
+
+/* clang-format off */
+#define HOTPATCH_CALLBACK_(id, kind, object, context)                          \
+	HOTPATCH_CALLBACK_2_(id, kind, object, context)
+#define HOTPATCH_CALLBACK_2_(id, kind, object, context)                        \
+	static void id(struct hotpatch_context *context);                      \
+	HOTPATCH_NOTE_(id##_note, HOTPATCH_NOTE_CALLBACKS,                     \
+		       struct hotpatch_note_callback,                          \
+		       HOTPATCH_BRACED_(kind, 0), object);                     \
+	HOTPATCH_CALLBACK_ATTRIBUTES_ static struct hotpatch_callback          \
+		id##_record = {kind, object, id};                              \
+	static void id(struct hotpatch_context *context)
+/* clang-format on */
+
+/**
+ * HOTPATCH_PREPARE() - what to do before anything of the bundle is visible
+ * @context: name of the parameter, a struct hotpatch_context *; the body follows
+ *
+ * Callbacks run in this order, each at most once until its partner has run:
+ *
+ *   prepare         in the thread that applies; may refuse
+ *   before_revert   of the patches that are replaced
+ *                   (the tasks move; migrate, if it is a rendezvous)
+ *   after_revert    of the patches that are replaced
+ *   commit          every task has moved
+ *
+ *   before_revert   in the thread that reverts
+ *                   (the tasks move away; migrate)
+ *   after_revert    no task is in the old view any more
+ *   clean up        of each state that nobody else shares
+ *
+ * after_revert runs if and only if prepare ran, and before_revert if and only
+ * if commit ran; so an apply that is turned round before commit sees
+ * after_revert alone. A revert that is turned round sees commit again. The
+ * bundle's own prepare and commit come before those of its modules, which
+ * come in the order in which the modules were loaded; on the way back the
+ * order is the reverse.
+ *
+ * A callback runs without any lock of the library, in the thread that applies,
+ * reverts, waits or polls, never in a task's safe point. It may take long:
+ * nobody waits for it but who called. It may enter and leave sections, call
+ * patchable functions, and whatever else the thread may. hotpatch_patch_open(),
+ * apply, revert and wait refuse it with HOTPATCH_E_IN_CALLBACK. It has to
+ * return: no longjmp(), no exception, no end of the thread. Cancellation is
+ * off. If it crashes, the process does.
+ */
+#define HOTPATCH_PREPARE(context) HOTPATCH_PREPARE_IN("", context)
+/** HOTPATCH_COMMIT() - what to do when every task has moved to the bundle */
+#define HOTPATCH_COMMIT(context) HOTPATCH_COMMIT_IN("", context)
+/** HOTPATCH_BEFORE_REVERT() - before the first task moves away */
+#define HOTPATCH_BEFORE_REVERT(context) HOTPATCH_BEFORE_REVERT_IN("", context)
+/** HOTPATCH_AFTER_REVERT() - when no task has the bundle in its view */
+#define HOTPATCH_AFTER_REVERT(context) HOTPATCH_AFTER_REVERT_IN("", context)
+
+/**
+ * HOTPATCH_PREPARE_IN() - the same for a module that may come and go
+ * @module:  base name of its file; the bundle names it as a target
+ * @context: as above
+ *
+ * If the module is not loaded, its callbacks wait for it. When it comes, its
+ * prepare, and its commit if the bundle is active, run before any code of its
+ * own. When it goes, its before_revert and after_revert run after its
+ * destructors. If its prepare refuses, the module stays as it is, without the
+ * bundle, and the bundle stays for the others.
+ *
+ * Then they run in the thread that loads or unloads the module, inside
+ * dlopen() or dlclose(), with the dynamic loader's lock held. They must not
+ * wait for another thread, which may be waiting for that lock, and must not
+ * unload the module. They can run while another thread runs another callback
+ * of the same bundle.
+ */
+#define HOTPATCH_PREPARE_IN(module, context)                                   \
+	HOTPATCH_CALLBACK_(HOTPATCH_UNIQUE_(hotpatch_prepare_),                \
+			   HOTPATCH_CALLBACK_PREPARE, module, context)
+#define HOTPATCH_COMMIT_IN(module, context)                                    \
+	HOTPATCH_CALLBACK_(HOTPATCH_UNIQUE_(hotpatch_commit_),                 \
+			   HOTPATCH_CALLBACK_COMMIT, module, context)
+#define HOTPATCH_BEFORE_REVERT_IN(module, context)                             \
+	HOTPATCH_CALLBACK_(HOTPATCH_UNIQUE_(hotpatch_before_revert_),          \
+			   HOTPATCH_CALLBACK_BEFORE_REVERT, module, context)
+#define HOTPATCH_AFTER_REVERT_IN(module, context)                              \
+	HOTPATCH_CALLBACK_(HOTPATCH_UNIQUE_(hotpatch_after_revert_),           \
+			   HOTPATCH_CALLBACK_AFTER_REVERT, module, context)
+
+/**
+ * HOTPATCH_MIGRATE() - what to do while all tasks wait; of a rendezvous only
+ * @context: as above; @reverting tells the direction
+ *
+ * No task is in a section, so shared data can be brought from one form to the
+ * other. The new code is in place already, but runs nowhere. Be short: every
+ * task waits for it, and so does whoever forks. It must not wait for a task.
+ */
+#define HOTPATCH_MIGRATE(context)                                              \
+	HOTPATCH_CALLBACK_(HOTPATCH_UNIQUE_(hotpatch_migrate_),                \
+			   HOTPATCH_CALLBACK_MIGRATE, "", context)
+
+/**
+ * HOTPATCH_STATE() - declare that the bundle changes the meaning of data
+ * @id:      string literal, 1 to 63 bytes as in a bundle's name
+ * @version: 1 or more; grows with each change that older code cannot cope with
+ *
+ * The state is installed while a patch that declares it is in effect, and
+ * shared by all that do. A bundle that knows only an older version than is
+ * installed is refused, and so is one that replaces a patch whose state it
+ * does not declare, both before any callback. In callbacks
+ * hotpatch_context_find_state() tells whether it was inherited.
+ */
+#define HOTPATCH_STATE(id, version)                                            \
+	HOTPATCH_NOTE_(HOTPATCH_UNIQUE_(hotpatch_note_state_),                 \
+		       HOTPATCH_NOTE_STATE, struct hotpatch_note_state,        \
+		       HOTPATCH_BRACED_(version, 0), id)
+
+/**
+ * HOTPATCH_CLEAN_UP() - what to do when the last patch with a state has gone
+ * @id:      declared above
+ * @context: as for callbacks; the body follows
+ *
+ * Runs once, after after_revert, in the code of the patch that went last; so
+ * every bundle that declares the state should bring it.
+ */
+#define HOTPATCH_CLEAN_UP(id, context)                                         \
+	HOTPATCH_CALLBACK_(HOTPATCH_UNIQUE_(hotpatch_clean_up_),               \
+			   HOTPATCH_CALLBACK_CLEAN_UP, id, context)
+
+/**
+ * hotpatch_refuse() - in prepare: let the apply fail with HOTPATCH_E_PREPARE
+ * @context: of the callback, which then returns
+ * @reason:  why, for people; copied, cut at 191 bytes
+ */
+static inline __attribute__((unused)) void
+hotpatch_refuse(struct hotpatch_context *context, const char *reason)
+{
+	size_t i;
+
+	for (i = 0; reason[i] && i + 1 < sizeof(context->reason); i++)
+		context->reason[i] = reason[i];
+	context->reason[i] = '\0';
+	context->refused = true;
+}
+
+/** hotpatch_context_find_state() - the declared state @id, or NULL */
+static inline __attribute__((unused)) struct hotpatch_context_state *
+hotpatch_context_find_state(const struct hotpatch_context *context,
+			    const char *id)
+{
+	const char *known;
+	size_t i;
+	size_t at;
+
+	for (i = 0; i < context->state_count; i++) {
+		known = context->states[i].id;
+		for (at = 0; known[at] && known[at] == id[at]; at++)
+			;
+		if (known[at] == id[at])
+			return &context->states[i];
+	}
+	return NULL;
+}
 
 #endif

@@ -67,6 +67,10 @@
 	X(E_KEY, -53, "a key is malformed")                                    \
 	X(E_UNSAFE_PATH, -54, "others may change what lies there")             \
 	X(E_PASSWORD, -55, "the password is wrong or missing")                 \
+	X(E_PREPARE, -64, "the bundle's prepare refused")                      \
+	X(E_STATE_UNKNOWN, -65, "it does not know an installed state")         \
+	X(E_STATE_OLDER, -66, "a newer version of a state is installed")       \
+	X(E_RENDEZVOUS, -67, "the tasks did not meet in time")                 \
 	X(E_NO_SHADOW, -73, "the object has no such shadow")                   \
 	X(E_SHADOW_TYPE, -74, "the shadow is of another size or type")         \
 	X(E_SHADOW_CONSTRUCTOR, -75, "the shadow's constructor refused")       \
