@@ -5,7 +5,10 @@
  */
 #include "engine.h"
 #include "event.h"
+#include "late.h"
 #include "patch.h"
+#include "rendezvous.h"
+#include "stage.h"
 #include "status.h"
 #include "transition.h"
 #include "unload.h"
@@ -24,7 +27,8 @@ static enum hotpatch_status bind_all(struct hotpatch_patch *patch,
 	const struct hp_module *module;
 
 	for (module = hp_modules; module && !status; module = module->next)
-		status = hp_patch_bind(patch, module, err);
+		if (!hp_late_has_refused(patch, module))
+			status = hp_patch_bind(patch, module, err);
 	return status;
 }
 
@@ -36,17 +40,6 @@ static const struct hotpatch_patch *active_by_name(const char *name)
 			  strcmp(patch->manifest.name, name) == 0))
 		patch = patch->next;
 	return patch;
-}
-
-static bool supersedes(const struct hotpatch_patch *patch, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < patch->manifest.supersede_count; i++)
-		if (strcmp(patch->manifest.supersedes[i], "*") == 0 ||
-		    strcmp(patch->manifest.supersedes[i], name) == 0)
-			return true;
-	return false;
 }
 
 enum hotpatch_status hp_patch_check_others(const struct hotpatch_patch *patch,
@@ -62,20 +55,21 @@ enum hotpatch_status hp_patch_check_others(const struct hotpatch_patch *patch,
 					mine->requires[i],
 					"%s requires %s, which is not active",
 					mine->name, mine->requires[i]);
-	for (i = 0; i < mine->conflict_count; i++)
-		if (active_by_name(mine->conflicts[i]) &&
-		    !supersedes(patch, mine->conflicts[i]))
+	for (i = 0; i < mine->conflict_count; i++) {
+		other = active_by_name(mine->conflicts[i]);
+		if (other && !hp_patch_supersedes(patch, other))
 			return hp_error(err, HOTPATCH_E_CONFLICT, 0,
 					mine->conflicts[i],
 					"%s conflicts with %s, which is active",
 					mine->name, mine->conflicts[i]);
+	}
 	for (other = hp_patches; other; other = other->next)
 		for (i = 0; other->state == HOTPATCH_ACTIVE &&
 			    i < other->manifest.conflict_count;
 		     i++)
 			if (strcmp(other->manifest.conflicts[i], mine->name) ==
 				    0 &&
-			    !supersedes(patch, other->manifest.name))
+			    !hp_patch_supersedes(patch, other))
 				return hp_error(err, HOTPATCH_E_CONFLICT, 0,
 						other->manifest.name,
 						"%s, which is active, "
@@ -99,7 +93,7 @@ find_dependent(const char *name, const struct hotpatch_patch *successor)
 		     i++)
 			if (strcmp(patch->manifest.requires[i], name) == 0 &&
 			    !(successor &&
-			      supersedes(successor, patch->manifest.name)))
+			      hp_patch_supersedes(successor, patch)))
 				return patch;
 	return NULL;
 }
@@ -113,7 +107,7 @@ static enum hotpatch_status check_superseded(const struct hotpatch_patch *patch,
 
 	for (other = hp_patches; other; other = other->next) {
 		if (other->state != HOTPATCH_ACTIVE ||
-		    !supersedes(patch, other->manifest.name))
+		    !hp_patch_supersedes(patch, other))
 			continue;
 		dependent = find_dependent(other->manifest.name, patch);
 		if (dependent)
@@ -128,16 +122,39 @@ static enum hotpatch_status check_superseded(const struct hotpatch_patch *patch,
 	return HOTPATCH_OK;
 }
 
-static void move_superseded(const struct hotpatch_patch *patch)
+static void mark_superseded(const struct hotpatch_patch *patch)
 {
 	struct hotpatch_patch *other;
 
 	for (other = hp_patches; other; other = other->next) {
 		if (other->state != HOTPATCH_ACTIVE ||
-		    !supersedes(patch, other->manifest.name))
+		    !hp_patch_supersedes(patch, other))
 			continue;
-		other->moving = true;
-		other->on[HP_NEW_SIDE] = false;
+		other->changing = true;
+		other->wanted = false;
+	}
+}
+
+/* @patch leads a change that is open from now on; others may follow it. */
+static void open_change(struct hotpatch_patch *patch, bool wanted)
+{
+	patch->changing = true;
+	patch->leads = true;
+	patch->wanted = wanted;
+	if (wanted)
+		mark_superseded(patch);
+	hp_stage_open();
+}
+
+static void mark_moving(void)
+{
+	struct hotpatch_patch *patch;
+
+	for (patch = hp_patches; patch; patch = patch->next) {
+		if (!patch->changing)
+			continue;
+		patch->moving = true;
+		patch->on[HP_NEW_SIDE] = patch->wanted;
 	}
 }
 
@@ -146,40 +163,63 @@ static void undo_moving(void)
 	struct hotpatch_patch *patch;
 
 	for (patch = hp_patches; patch; patch = patch->next) {
-		if (!patch->moving)
+		if (!patch->changing)
 			continue;
 		patch->moving = false;
-		patch->leads = false;
 		patch->on[HP_NEW_SIDE] = patch->on[HP_OLD_SIDE];
 	}
 }
 
-static enum hotpatch_status
-apply_loaded(struct hotpatch_patch *patch,
-	     const struct hotpatch_apply_options *options,
-	     struct hotpatch_error *err)
+/* What has to hold before the first callback. */
+static enum hotpatch_status check_apply(const struct hotpatch_patch *patch,
+					struct hotpatch_error *err)
 {
 	enum hotpatch_status status = hp_patch_check_others(patch, err);
 
 	if (status == HOTPATCH_OK)
 		status = check_superseded(patch, err);
-	if (status != HOTPATCH_OK)
-		return status;
-	patch->order = last_order + 1;
-	status = bind_all(patch, err);
-	if (status == HOTPATCH_OK) {
-		patch->moving = true;
-		patch->leads = true;
-		patch->on[HP_NEW_SIDE] = true;
-		move_superseded(patch);
-		status = hp_transition_begin(options, err);
+	if (status == HOTPATCH_OK)
+		status = hp_state_check(patch, err);
+	if (status == HOTPATCH_OK)
+		status = hp_patch_check_fit(&patch->manifest, err);
+	return status;
+}
+
+static bool wants_rendezvous(void)
+{
+	const struct hotpatch_patch *patch;
+
+	for (patch = hp_patches; patch; patch = patch->next)
+		if (patch->changing &&
+		    patch->manifest.consistency == HOTPATCH_RENDEZVOUS)
+			return true;
+	return false;
+}
+
+/* Binds the leading patch, if it comes, and lets the tasks move. On failure
+ * everything is as it was. */
+static enum hotpatch_status move(struct hotpatch_patch *patch,
+				 const struct hotpatch_apply_options *options,
+				 struct hotpatch_error *err)
+{
+	enum hotpatch_status status = HOTPATCH_OK;
+
+	if (patch->wanted) {
+		patch->order = last_order + 1;
+		status = bind_all(patch, err);
 	}
 	if (status == HOTPATCH_OK) {
-		last_order++;
+		mark_moving();
+		status = wants_rendezvous() ? hp_transition_switch(err) :
+					      hp_transition_begin(options, err);
+	}
+	if (status == HOTPATCH_OK) {
+		last_order += patch->wanted;
 		return status;
 	}
 	undo_moving();
-	hp_patch_unbind(patch);
+	if (patch->wanted)
+		hp_patch_unbind(patch);
 	return status;
 }
 
@@ -198,7 +238,7 @@ static enum hotpatch_status turn(const struct hotpatch_patch *patch,
 				 const struct hotpatch_apply_options *options,
 				 struct hotpatch_error *err)
 {
-	if (!patch->leads)
+	if (!patch->leads || !hp_transition_is_open())
 		return refuse_busy(patch, err);
 	hp_transition_turn();
 	hp_transition_set_options(options);
@@ -213,6 +253,7 @@ apply_locked(struct hotpatch_patch *patch,
 {
 	const char *name = patch->manifest.name;
 	const char *state = hotpatch_state_name(patch->state);
+	enum hotpatch_status status;
 
 	switch (patch->state) {
 	case HOTPATCH_APPLYING:
@@ -229,34 +270,29 @@ apply_locked(struct hotpatch_patch *patch,
 				"its bundle again",
 				name, state);
 	}
-	if (hp_transition_is_open())
+	if (hp_stage_now() != HP_STAGE_NONE)
 		return refuse_busy(patch, err);
-	return apply_loaded(patch, options, err);
+	status = check_apply(patch, err);
+	if (status == HOTPATCH_OK)
+		open_change(patch, true);
+	return status;
 }
 
-static enum hotpatch_status
-revert_active(struct hotpatch_patch *patch,
-	      const struct hotpatch_apply_options *options,
-	      struct hotpatch_error *err)
+static enum hotpatch_status revert_active(struct hotpatch_patch *patch,
+					  struct hotpatch_error *err)
 {
 	const char *name = patch->manifest.name;
 	const struct hotpatch_patch *dependent = find_dependent(name, NULL);
-	enum hotpatch_status status;
 
 	if (dependent)
 		return hp_error(err, HOTPATCH_E_REQUIRES, 0,
 				dependent->manifest.name,
 				"%s, which is active, requires %s",
 				dependent->manifest.name, name);
-	if (hp_transition_is_open())
+	if (hp_stage_now() != HP_STAGE_NONE)
 		return refuse_busy(patch, err);
-	patch->moving = true;
-	patch->leads = true;
-	patch->on[HP_NEW_SIDE] = false;
-	status = hp_transition_begin(options, err);
-	if (status != HOTPATCH_OK)
-		undo_moving();
-	return status;
+	open_change(patch, false);
+	return HOTPATCH_OK;
 }
 
 static enum hotpatch_status
@@ -270,7 +306,7 @@ revert_locked(struct hotpatch_patch *patch,
 	case HOTPATCH_APPLYING:
 		return turn(patch, options, err);
 	case HOTPATCH_ACTIVE:
-		return revert_active(patch, options, err);
+		return revert_active(patch, err);
 	case HOTPATCH_LOADED:
 	case HOTPATCH_STAGED:
 	case HOTPATCH_FAILED:
@@ -283,6 +319,52 @@ revert_locked(struct hotpatch_patch *patch,
 	}
 }
 
+/* Lets all tasks wait, moves them together, migrates, and lets them go on. */
+static enum hotpatch_status meet(struct hotpatch_patch *patch,
+				 const struct hotpatch_apply_options *options,
+				 struct hotpatch_error *err)
+{
+	unsigned int ms = options ? options->rendezvous_ms : 0;
+	const char *name = patch->manifest.name;
+	enum hotpatch_status status;
+
+	hp_event(HOTPATCH_PHASE_GATHERING, HOTPATCH_OK, name, NULL);
+	status = hp_rendezvous_gather(ms ? ms : HP_RENDEZVOUS_MS, err);
+	if (status != HOTPATCH_OK) {
+		hp_patch_explain(patch, status, "%s", err->sentence);
+		hp_event(HOTPATCH_PHASE_PARTED, status, name, err->object);
+		return status;
+	}
+	status = move(patch, options, err);
+	if (status == HOTPATCH_OK)
+		hp_stage_migrate();
+	hp_rendezvous_open();
+	if (status == HOTPATCH_OK)
+		hp_transition_switched();
+	return status;
+}
+
+/*
+ * The change that this thread has just opened: its first callbacks, without
+ * the lock, and then the move. If one of them fails, what was begun is owed
+ * its end.
+ */
+static enum hotpatch_status
+carry_out(struct hotpatch_patch *patch,
+	  const struct hotpatch_apply_options *options,
+	  struct hotpatch_error *err)
+{
+	enum hotpatch_status status = hp_stage_run_opening(err);
+
+	if (status == HOTPATCH_OK)
+		status = wants_rendezvous() ? meet(patch, options, err) :
+					      move(patch, options, err);
+	if (status != HOTPATCH_OK)
+		hp_stage_settled();
+	return status;
+}
+
+/* Opens a change, or turns the open one round. */
 typedef enum hotpatch_status (*change_function)(
 	struct hotpatch_patch *patch,
 	const struct hotpatch_apply_options *options,
@@ -301,9 +383,12 @@ change_in_turn(change_function change, struct hotpatch_patch *patch,
 
 	for (;;) {
 		seen = hp_progress_now();
+		hp_stage_finish();
 		hp_engine_lock();
 		hp_transition_progress();
 		status = change(patch, options, err);
+		if (status == HOTPATCH_OK && hp_stage_now() == HP_STAGE_OPENING)
+			status = carry_out(patch, options, err);
 		hp_engine_unlock();
 		if (status != HOTPATCH_E_BUSY || hp_now_ns() >= until_ns)
 			return status;
@@ -335,6 +420,7 @@ guarded_change(change_function change, struct hotpatch_patch *patch,
 	if (status != HOTPATCH_OK)
 		return status;
 	status = change_in_turn(change, patch, options, why);
+	hp_stage_finish();
 	if (status != HOTPATCH_OK && status != HOTPATCH_E_ALREADY)
 		hp_event(HOTPATCH_PHASE_REFUSED, status, patch->manifest.name,
 			 why->object);
@@ -365,7 +451,7 @@ static enum hotpatch_status look(const struct hotpatch_patch *patch,
 {
 	const char *name = patch->manifest.name;
 
-	if (patch->moving)
+	if (patch->changing)
 		return HOTPATCH_E_BUSY;
 	if (patch->reversed && goal == HOTPATCH_DRAINED)
 		return hp_error(err, HOTPATCH_E_STALLED, 0, name, "%s: %s",

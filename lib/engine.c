@@ -12,8 +12,10 @@
 #include "event.h"
 #include "note.h"
 #include "patch.h"
+#include "rendezvous.h"
 #include "shadow.h"
 #include "stack.h"
+#include "stage.h"
 #include "status.h"
 #include "step.h"
 #include "task.h"
@@ -191,7 +193,7 @@ static void await_loader(void)
 static void before_fork(void)
 {
 	await_loader();
-	hp_engine_lock();
+	hp_rendezvous_lock_open();
 	hp_shadow_before_fork();
 }
 
@@ -220,6 +222,7 @@ static void after_fork_in_child(void)
 		use_membarrier = membarrier_register();
 	hp_task_fork_child();
 	hp_unload_fork_child();
+	hp_stage_fork_child();
 	hp_transition_fork_child();
 }
 
@@ -312,6 +315,9 @@ enum hotpatch_status hp_engine_enter(int *cancel_state,
 		return hp_error(err, HOTPATCH_E_IN_CALLBACK, 0, "caller",
 				"a shadow's constructor or destructor cannot "
 				"change patches");
+	if (hp_callback_runs_here())
+		return hp_error(err, HOTPATCH_E_IN_CALLBACK, 0, "caller",
+				"a bundle's callback cannot change patches");
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, cancel_state);
 	caller_frame = (uintptr_t)__builtin_frame_address(0);
 	return HOTPATCH_OK;
@@ -395,7 +401,10 @@ unsigned int hp_engine_poll(void)
 
 	hp_engine_lock();
 	hp_transition_progress();
-	open = hp_transition_is_open();
+	hp_engine_unlock();
+	hp_stage_finish();
+	hp_engine_lock();
+	open = hp_stage_now() != HP_STAGE_NONE;
 	hp_engine_unlock();
 	open += hp_shadow_reclaim() > 0;
 	return open + hp_unload_ready();
@@ -434,7 +443,7 @@ void hotpatch_process_info(struct hotpatch_process_info *info)
 	info->sleepers = hp_stack_works();
 	info->tasks = hp_task_count();
 	hp_engine_lock();
-	info->transition = hp_transition_is_open();
+	info->transition = hp_stage_now() != HP_STAGE_NONE;
 	info->forced = hp_process_forced;
 	info->generation = hotpatch_generation;
 	count_slots(info);

@@ -151,6 +151,8 @@ static enum hotpatch_status load(struct hotpatch_patch *patch,
 	patch->owner = getpid();
 	status = prepare_bindings(patch, err);
 	if (status == HOTPATCH_OK)
+		status = hp_callback_create(patch, err);
+	if (status == HOTPATCH_OK)
 		return status;
 	if (hp_image_unload(&patch->image, NULL) == HOTPATCH_OK)
 		hp_store_remove(path);
@@ -178,8 +180,10 @@ static enum hotpatch_status list_loaded(struct hotpatch_patch *patch,
 					  "the limit",
 					  HP_IMAGE_LIMIT);
 	}
-	if (status == HOTPATCH_OK)
+	if (status == HOTPATCH_OK) {
+		hp_callback_find_modules(patch);
 		hp_patch_enlist(patch);
+	}
 	hp_engine_unlock();
 	if (status != HOTPATCH_OK &&
 	    hp_image_unload(&patch->image, NULL) == HOTPATCH_OK)

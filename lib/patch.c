@@ -94,6 +94,7 @@ void hp_patch_enlist(struct hotpatch_patch *patch)
 
 void hp_patch_destroy(struct hotpatch_patch *patch)
 {
+	hp_callback_destroy(patch);
 	hp_manifest_release(&patch->manifest);
 	hp_file_release(&patch->file);
 	free(patch->bindings);
@@ -123,6 +124,33 @@ static bool is_build(const struct hp_module *module,
 		     const struct hp_target *target)
 {
 	return strcmp(module->facts.build_id, target->build_id) == 0;
+}
+
+bool hp_patch_is_target(const struct hotpatch_patch *patch, const char *name,
+			const struct hp_module *module)
+{
+	const struct hp_target *targets = patch->manifest.targets;
+	size_t i;
+
+	for (i = 0; i < patch->manifest.target_count; i++)
+		if (strcmp(targets[i].module, name) == 0)
+			return is_build(module, &targets[i]);
+	return false;
+}
+
+bool hp_patch_supersedes(const struct hotpatch_patch *patch,
+			 const struct hotpatch_patch *other)
+{
+	const char *name;
+	size_t i;
+
+	for (i = 0; i < patch->manifest.supersede_count; i++) {
+		name = patch->manifest.supersedes[i];
+		if (strcmp(name, "*") == 0 ||
+		    strcmp(name, other->manifest.name) == 0)
+			return true;
+	}
+	return false;
 }
 
 static bool is_name_of(const struct hp_module *module,
@@ -356,6 +384,8 @@ static void fill_info(const struct hotpatch_patch *patch,
 	if (patch->state == HOTPATCH_ACTIVE)
 		hp_blocker_still_runs(patch, info->still_runs,
 				      sizeof(info->still_runs));
+	hp_text_copy(info->callback, sizeof(info->callback),
+		     hp_callback_running(patch));
 	info->open_us = patch->opened_us;
 	info->drain_us = patch->drained_us;
 	info->unmap_us = patch->unmapped_us;

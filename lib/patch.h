@@ -7,9 +7,11 @@
 #ifndef HP_PATCH_H
 #define HP_PATCH_H
 
+#include "callback.h"
 #include "image.h"
 #include "manifest.h"
 #include "slot.h"
+#include "state.h"
 #include "store.h"
 #include "trust.h"
 
@@ -24,8 +26,11 @@
  * @references: handles, and one of the list's own while it is under way
  * @on:         whether its replacements count on the old and the new side of
  *              the open transition; both the same outside of one
+ * @changing:   it takes part in the open change, of which the transition is
+ *              the middle
+ * @wanted:     whether it shall be on when the change is over
  * @moving:     it takes part in the open transition
- * @leads:      the open transition is about it; others may move with it
+ * @leads:      the open change is about it; others may go with it
  * @order:      grows with each apply; the larger wins a slot
  * @born:       first generation that could see its code, 0 for never
  * @gone:       no section that began at this generation or later can be in
@@ -35,6 +40,8 @@
  * @forced:     tasks may be in its code whatever they say
  * @voucher:    who vouches for the file
  * @owner:      process that wrote the private copy
+ * @scopes:     what its callbacks are paired in; none without any
+ * @claims:     one for each of the manifest's states
  * @opened_us, @drained_us, @unmapped_us: durations for people
  * @began_ns:   start of its last transition
  * @proof_ns:   when unmapping was first tried, 0 before
@@ -46,6 +53,8 @@ struct hotpatch_patch {
 	unsigned int references;
 	enum hotpatch_state state;
 	bool on[2];
+	bool changing;
+	bool wanted;
 	bool moving;
 	bool leads;
 	bool reversed;
@@ -61,6 +70,9 @@ struct hotpatch_patch {
 	int image_index;
 	pid_t owner;
 	struct hp_binding *bindings; /* one for each of the manifest's */
+	struct hp_scope *scopes;
+	size_t scope_count;
+	struct hp_claim *claims;
 	enum hotpatch_status status;
 	char reason[256];
 	uint64_t generation;
@@ -105,6 +117,14 @@ enum hotpatch_status hp_patch_check_others(const struct hotpatch_patch *patch,
 /* The loaded record of the manifest's replacement @index, or NULL. */
 struct hotpatch_replacement *hp_patch_record(const struct hotpatch_patch *patch,
 					     size_t index);
+
+/* Is @module the build of the bundle's target of that name? */
+bool hp_patch_is_target(const struct hotpatch_patch *patch, const char *name,
+			const struct hp_module *module);
+
+/* Does @patch say that it replaces @other? */
+bool hp_patch_supersedes(const struct hotpatch_patch *patch,
+			 const struct hotpatch_patch *other);
 
 /* E_WRONG_TARGET if it names another build of the module that came. */
 enum hotpatch_status hp_patch_check_module(const struct hotpatch_patch *patch,

@@ -94,17 +94,22 @@ void hp_module_insert(struct hp_module *module)
 	*place = module;
 }
 
-struct hp_module *hp_module_remove(const struct hotpatch_slot *start)
+struct hp_module *hp_module_at(const struct hotpatch_slot *start)
+{
+	struct hp_module *module = hp_modules;
+
+	while (module && module->start != start)
+		module = module->next;
+	return module;
+}
+
+void hp_module_remove(const struct hp_module *module)
 {
 	struct hp_module **place = &hp_modules;
-	struct hp_module *module;
 
-	while (*place && (*place)->start != start)
+	while (*place != module)
 		place = &(*place)->next;
-	module = *place;
-	if (module)
-		*place = module->next;
-	return module;
+	*place = module->next;
 }
 
 void hp_module_destroy(struct hp_module *module)

@@ -58,7 +58,9 @@ extern struct hp_module *hp_modules;
 struct hp_module *hp_module_create(struct hotpatch_slot *start,
 				   struct hotpatch_slot *stop);
 void hp_module_insert(struct hp_module *module);
-struct hp_module *hp_module_remove(const struct hotpatch_slot *start);
+/* The registered module with this table, or NULL. */
+struct hp_module *hp_module_at(const struct hotpatch_slot *start);
+void hp_module_remove(const struct hp_module *module);
 void hp_module_destroy(struct hp_module *module);
 
 /* @file is "" unless the function is static. E_NO_SLOT, E_AMBIGUOUS. */

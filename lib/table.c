@@ -6,6 +6,7 @@
  */
 #include "engine.h"
 #include "event.h"
+#include "late.h"
 #include "patch.h"
 #include "slot.h"
 #include "status.h"
@@ -45,7 +46,7 @@ static void bind_patches(const struct hp_module *module)
 	enum hotpatch_status status;
 
 	for (patch = hp_patches; patch; patch = patch->next) {
-		if (!is_on(patch))
+		if (!is_on(patch) || hp_late_has_refused(patch, module))
 			continue;
 		status = hp_patch_check_module(patch, module, &err);
 		if (status == HOTPATCH_OK)
@@ -62,13 +63,16 @@ static void module_came(struct hp_module *module)
 {
 	size_t i;
 
+	hp_late_comes(module);
 	hp_module_insert(module);
+	hp_late_came(module);
 	hp_event(HOTPATCH_PHASE_MODULE_CAME, HOTPATCH_OK, NULL,
 		 module->facts.name);
 	bind_patches(module);
 	for (i = 0; i < module->count; i++)
 		if (module->start[i].top)
 			hp_transition_slot_came(&module->start[i]);
+	hp_late_bound(module);
 }
 
 void hotpatch_module_register(struct hotpatch_slot *start,
@@ -90,6 +94,16 @@ void hotpatch_module_register(struct hotpatch_slot *start,
 	hp_engine_unlock();
 }
 
+static void module_goes(struct hp_module *module)
+{
+	hp_late_goes(module);
+	hp_module_remove(module);
+	hp_transition_module_went(module);
+	hp_event(HOTPATCH_PHASE_MODULE_WENT, HOTPATCH_OK, NULL,
+		 module->facts.name);
+	hp_late_gone(module);
+}
+
 void hotpatch_module_unregister(struct hotpatch_slot *start,
 				struct hotpatch_slot *stop)
 {
@@ -99,12 +113,9 @@ void hotpatch_module_unregister(struct hotpatch_slot *start,
 	if (!hp_engine_usable())
 		return;
 	hp_engine_lock();
-	module = hp_module_remove(start);
-	if (module) {
-		hp_transition_module_went(module);
-		hp_event(HOTPATCH_PHASE_MODULE_WENT, HOTPATCH_OK, NULL,
-			 module->facts.name);
-	}
+	module = hp_module_at(start);
+	if (module)
+		module_goes(module);
 	hp_engine_unlock();
 	hp_module_destroy(module);
 }

@@ -18,6 +18,7 @@
 #include "atomic.h"
 #include "descriptor.h"
 #include "event.h"
+#include "rendezvous.h"
 #include "step.h"
 #include "transition.h"
 
@@ -56,7 +57,7 @@ __thread struct hotpatch_task *hotpatch_self
 static __thread struct hp_task *native
 	__attribute__((tls_model("initial-exec")));
 
-uint64_t hotpatch_generation = 1;
+struct hotpatch_views hotpatch_views = {1, 1};
 
 static struct hp_task first_chunk[FIRST_CHUNK] __attribute__((aligned(64)));
 static struct detail first_details[FIRST_CHUNK];
@@ -283,11 +284,25 @@ static void begin_entering(struct hp_task *self)
 	HOTPATCH_SIGNAL_FENCE();
 }
 
+/* A section begins, or goes on with a newer view: not while tasks wait for a
+ * rendezvous. Until then the task is at rest. */
+static void publish_when_open(struct hp_task *self)
+{
+	publish(self);
+	while (hp_rendezvous_is_on()) {
+		/* Release: as in leave; pairs with the scan's acquire. */
+		hp_store_release(&self->head.seen, 0);
+		hp_rendezvous_wait();
+		publish(self);
+	}
+}
+
 static void enter_outermost(struct hp_task *self, void *frame,
 			    const void *where)
 {
 	/* A handler that comes between finds out what it interrupted. */
-	HP_ORDER(DEPTH_BEFORE_SEEN, begin_entering(self), publish(self));
+	HP_ORDER(DEPTH_BEFORE_SEEN, begin_entering(self),
+		 publish_when_open(self));
 	/* Relaxed: read by hp_task_look() for a task whose section began
 	 * long before; a stale value is that of its last section. */
 	hp_store_relaxed(&self->head.frame, frame);
@@ -425,7 +440,7 @@ static void adopt(struct hp_task *self)
 	if (HP_KEEP(SAFE_POINT_MARK))
 		self->head.depth |= HOTPATCH_ENTERING;
 	HOTPATCH_SIGNAL_FENCE();
-	publish(self);
+	publish_when_open(self);
 	HOTPATCH_SIGNAL_FENCE();
 	self->head.depth &= ~HOTPATCH_ENTERING;
 }
@@ -528,6 +543,20 @@ void hp_view_advance(void)
 	 * acquire of every enter: who sees the number sees the targets that
 	 * were stored before it. Only the engine's lock holder writes. */
 	hp_exchange_fenced(&hotpatch_generation, hotpatch_generation + 1);
+	hp_view_open();
+}
+
+void hp_view_close(void)
+{
+	/* Fenced: as in hp_view_advance(). */
+	hp_exchange_fenced(&hotpatch_generation, hotpatch_generation + 1);
+}
+
+void hp_view_open(void)
+{
+	/* Release: pairs with the acquire in enter's first load, which sees
+	 * the targets that were stored while the gate was closed. */
+	hp_store_release(&hotpatch_views.entrance, hotpatch_generation);
 }
 
 bool hp_task_look(size_t index, struct hp_task_sight *sight)

@@ -85,6 +85,9 @@ uint64_t hp_task_oldest(void);
 
 /* Makes the next generation. Wants the engine's lock; owes a hp_barrier(). */
 void hp_view_advance(void);
+/* Likewise, but nobody may enter with it: see rendezvous.c. */
+void hp_view_close(void);
+void hp_view_open(void);
 
 /* Copies record @index; false past the last one. */
 bool hp_task_look(size_t index, struct hp_task_sight *sight);

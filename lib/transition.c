@@ -21,6 +21,7 @@
 #include "engine.h"
 #include "event.h"
 #include "patch.h"
+#include "stage.h"
 #include "stall.h"
 #include "status.h"
 #include "step.h"
@@ -260,6 +261,7 @@ hp_transition_begin(const struct hotpatch_apply_options *options,
 		if (patch->moving)
 			patch->began_ns = transition.began_ns;
 	set_open(true);
+	hp_stage_moves();
 	HP_ORDER(DETOUR_BEFORE_ADVANCE, lead_astray(), hp_view_advance());
 	mark_direction();
 	hp_step(ADVANCE);
@@ -268,6 +270,36 @@ hp_transition_begin(const struct hotpatch_apply_options *options,
 	hp_transition_announce(HOTPATCH_PHASE_ADVANCED, HOTPATCH_OK, NULL);
 	hp_engine_wake();
 	hp_transition_progress();
+	return HOTPATCH_OK;
+}
+
+enum hotpatch_status hp_transition_switch(struct hotpatch_error *err)
+{
+	struct hotpatch_patch *patch;
+	size_t count = collect(NULL);
+	size_t i;
+
+	if (!reserve_slots(count))
+		return hp_error(err, HOTPATCH_E_NO_MEMORY, 0, "transition",
+				"no memory to stage %zu functions", count);
+	transition.count = collect(transition.slots);
+	transition.began_ns = hp_now_ns();
+	transition.since = hotpatch_generation;
+	hp_transition_set_options(NULL);
+	hp_stage_moves();
+	for (patch = hp_patches; patch; patch = patch->next) {
+		if (!patch->moving)
+			continue;
+		patch->began_ns = transition.began_ns;
+		if (patch->state == HOTPATCH_LOADED)
+			hp_patch_move(patch, HOTPATCH_STAGED);
+	}
+	for (i = 0; i < transition.count; i++) {
+		hp_slot_point_newest(transition.slots[i], HP_NEW_SIDE);
+		hp_slot_settle(transition.slots[i], HP_NEW_SIDE);
+	}
+	mark_direction();
+	hp_transition_announce(HOTPATCH_PHASE_GATHERED, HOTPATCH_OK, NULL);
 	return HOTPATCH_OK;
 }
 
@@ -307,21 +339,35 @@ static bool is_drained(void)
 static void finish_patch(struct hotpatch_patch *patch, uint64_t now_ns)
 {
 	patch->moving = false;
-	patch->leads = false;
 	patch->on[HP_OLD_SIDE] = patch->on[HP_NEW_SIDE];
 	patch->drained_us = (now_ns - patch->began_ns) / 1000;
 	patch->generation = hotpatch_generation;
-	if (patch->on[HP_NEW_SIDE]) {
-		hp_patch_move(patch, HOTPATCH_ACTIVE);
-		hp_event(HOTPATCH_PHASE_ACTIVE, HOTPATCH_OK,
-			 patch->manifest.name, NULL);
+	if (patch->on[HP_NEW_SIDE])
 		return;
-	}
 	hp_patch_unbind(patch);
 	patch->gone = hotpatch_generation;
-	hp_patch_move(patch, HOTPATCH_REVERTED);
-	hp_event(HOTPATCH_PHASE_REVERTED, HOTPATCH_OK, patch->manifest.name,
-		 NULL);
+}
+
+/* The tasks have moved; what is left of the change is callbacks. */
+static void finish(void)
+{
+	uint64_t now_ns = hp_now_ns();
+	struct hotpatch_patch *patch;
+
+	hp_transition_announce(HOTPATCH_PHASE_SETTLED, HOTPATCH_OK, NULL);
+	for (patch = hp_patches; patch; patch = patch->next)
+		if (patch->moving)
+			finish_patch(patch, now_ns);
+	set_open(false);
+	transition.count = 0;
+	hp_stage_settled();
+	hp_progress_made();
+	hp_engine_wake();
+}
+
+void hp_transition_switched(void)
+{
+	finish();
 }
 
 /*
@@ -331,8 +377,6 @@ static void finish_patch(struct hotpatch_patch *patch, uint64_t now_ns)
  */
 static void settle(void)
 {
-	uint64_t now_ns = hp_now_ns();
-	struct hotpatch_patch *patch;
 	size_t i;
 
 	for (i = 0; i < transition.count; i++) {
@@ -344,14 +388,7 @@ static void settle(void)
 	transition.barrier_owed = HP_KEEP(SETTLE_BARRIER);
 	for (i = 0; i < transition.count; i++)
 		transition.slots[i]->view->retired = hotpatch_generation;
-	hp_transition_announce(HOTPATCH_PHASE_SETTLED, HOTPATCH_OK, NULL);
-	for (patch = hp_patches; patch; patch = patch->next)
-		if (patch->moving)
-			finish_patch(patch, now_ns);
-	set_open(false);
-	transition.count = 0;
-	hp_progress_made();
-	hp_engine_wake();
+	finish();
 }
 
 bool hp_transition_settle_if_drained(void)

@@ -28,6 +28,13 @@ enum hotpatch_status
 hp_transition_begin(const struct hotpatch_apply_options *options,
 		    struct hotpatch_error *err);
 
+/*
+ * The same at a rendezvous, while no task is in a section: stores the new
+ * targets at once. hp_transition_switched() is owed when tasks may go on.
+ */
+enum hotpatch_status hp_transition_switch(struct hotpatch_error *err);
+void hp_transition_switched(void);
+
 /* Turns the open transition round. */
 void hp_transition_turn(void);
 

@@ -338,7 +338,8 @@ static bool sections_are_over(const struct hotpatch_patch *patch, char *why,
 static bool wants_unloading(const struct hotpatch_patch *patch)
 {
 	/* While it is unloading the image belongs to the thread that does it. */
-	if (patch->unloading || patch->forced || !patch->image.handle)
+	if (patch->unloading || patch->forced || !patch->image.handle ||
+	    patch->changing)
 		return false;
 	if (was_never_seen(patch))
 		return patch->references == 0 &&

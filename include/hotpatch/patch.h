@@ -215,6 +215,8 @@ enum hotpatch_policy {
  *                  passes, before the policy strikes. Its section may have run
  *                  old code before: one view a section is then not kept for
  *                  it. Each use is an event.
+ * @rendezvous_ms:  of a bundle with HOTPATCH_RENDEZVOUS: how long tasks may
+ *                  be made to wait for one another; 0 means 100
  */
 struct hotpatch_apply_options {
 	size_t size;
@@ -222,6 +224,7 @@ struct hotpatch_apply_options {
 	enum hotpatch_policy policy;
 	unsigned int turn_ms;
 	bool adopt_sleepers;
+	unsigned int rendezvous_ms;
 };
 
 /**
@@ -324,6 +327,7 @@ HOTPATCH_API unsigned int hotpatch_poll(void);
  * @still_runs:   of an active patch: the function whose original body a thread
  *                is still in, because it is a loop that never returned, told
  *                by where threads entered their sections; else ""
+ * @callback:     which of its callbacks is running, such as "prepare", or ""
  * @open_us:      microseconds that opening took
  * @drain_us:     from the start of its last transition until drained
  * @unmap_us:     from the start of the revert until unmapped
@@ -342,6 +346,7 @@ struct hotpatch_patch_info {
 	enum hotpatch_status status;
 	char reason[256];
 	char still_runs[128];
+	char callback[16];
 	uint64_t open_us;
 	uint64_t drain_us;
 	uint64_t unmap_us;
@@ -359,6 +364,24 @@ HOTPATCH_API void hotpatch_patch_info(const struct hotpatch_patch *patch,
  * Return: how many there are, which may be more than @size.
  */
 HOTPATCH_API size_t hotpatch_patch_list(struct hotpatch_patch_info *infos,
+					size_t size);
+
+/**
+ * struct hotpatch_state_info - a state that patches have installed
+ * @id:      as declared with HOTPATCH_STATE()
+ * @version: the highest that is installed
+ * @patches: how many share it
+ * @patch:   the newest of them
+ */
+struct hotpatch_state_info {
+	char id[HOTPATCH_NAME_SIZE];
+	uint32_t version;
+	unsigned int patches;
+	char patch[HOTPATCH_NAME_SIZE];
+};
+
+/** hotpatch_state_list() - as hotpatch_patch_list(), for installed states */
+HOTPATCH_API size_t hotpatch_state_list(struct hotpatch_state_info *infos,
 					size_t size);
 
 /**
@@ -461,7 +484,16 @@ HOTPATCH_API void hotpatch_process_info(struct hotpatch_process_info *info);
 	X(PHASE_HEALED, "healed")	/* longjmp out of a section */         \
 	X(PHASE_RECLAIMED, "reclaimed") /* the record of a dead thread */      \
 	X(PHASE_FORKED, "forked")	/* the parent's transition resolved */ \
-	X(PHASE_SHADOW_STALE, "shadow-stale") /* see shadow.h */
+	X(PHASE_SHADOW_STALE, "shadow-stale") /* see shadow.h */               \
+	X(PHASE_PREPARED, "prepared")	      /* prepare returned */           \
+	X(PHASE_COMMITTED, "committed")	      /* commit returned */            \
+	X(PHASE_LEAVING, "leaving")	      /* before_revert returned */     \
+	X(PHASE_LEFT, "left")		      /* after_revert returned */      \
+	X(PHASE_CLEANED, "cleaned")	/* a state's clean-up returned */      \
+	X(PHASE_GATHERING, "gathering") /* a rendezvous asks tasks to wait */  \
+	X(PHASE_GATHERED, "gathered")	/* all wait or are at rest */          \
+	X(PHASE_PARTED, "parted")	/* they were late and went on */       \
+	X(PHASE_MIGRATED, "migrated")	/* migrate returned */
 
 enum hotpatch_phase {
 #define HOTPATCH_PHASE_ENUM_(name, text) HOTPATCH_##name,

@@ -54,8 +54,23 @@ struct hotpatch_task {
 extern HOTPATCH_API __thread struct hotpatch_task *hotpatch_self
 	__attribute__((tls_model("initial-exec")));
 
-/* The number of the newest view. Only the library writes it. */
-extern HOTPATCH_API uint64_t hotpatch_generation;
+/**
+ * struct hotpatch_views - the number of the newest view
+ *
+ * Only the library writes it.
+ *
+ * @generation: what safe points look at, and enter at last
+ * @entrance:   what enter announces: the same, but for a moment in which a
+ *              transition begins, and while tasks have to wait for a
+ *              rendezvous
+ */
+struct hotpatch_views {
+	uint64_t generation;
+	uint64_t entrance;
+};
+
+extern HOTPATCH_API struct hotpatch_views hotpatch_views;
+#define hotpatch_generation hotpatch_views.generation
 
 HOTPATCH_API void hotpatch_enter_slow(void *frame, const void *where);
 HOTPATCH_API void hotpatch_leave_slow(void);
@@ -81,8 +96,15 @@ HOTPATCH_API void hotpatch_safe_point_slow(void *frame);
  * A thread that once entered is trusted to be outside all patchable functions
  * when it is in no section, except those that it was in when it last entered.
  *
+ * The outermost enter waits while a rendezvous gathers (HOTPATCH_RENDEZVOUS):
+ * asleep, at most for the rendezvous_ms of its options and the bundle's
+ * migration. Nothing else makes it wait.
+ *
  * Context: any thread; also a signal handler, also one that interrupts
- *          enter, leave or a safe point; never blocks.
+ *          enter, leave or a safe point. A handler never waits if it
+ *          interrupts a section or a task that waits; one that interrupts a
+ *          task at rest waits as the task would. One that interrupts a task
+ *          that waits sees each function's newest version, call by call.
  */
 HOTPATCH_INLINE void hotpatch_enter(void)
 {
@@ -105,7 +127,18 @@ HOTPATCH_INLINE void hotpatch_enter(void)
 	 * generation there: who sees the new number sees the detours that
 	 * were stored before it.
 	 */
-	HOTPATCH_ARCH_PUBLISH(self->seen, hotpatch_generation);
+	if (__builtin_expect(!HOTPATCH_ARCH_PUBLISH(self->seen,
+						    hotpatch_views.entrance,
+						    hotpatch_views.generation),
+			     0)) {
+		void *frame;
+
+		/* As if it had not begun. */
+		self->depth = 0;
+		HOTPATCH_ARCH_RECORD_FRAME(frame);
+		hotpatch_enter_slow(frame, HOTPATCH_ARCH_WHERE());
+		return;
+	}
 	HOTPATCH_ARCH_RECORD_FRAME(self->frame);
 	self->where = HOTPATCH_ARCH_WHERE();
 	self->depth = HOTPATCH_NESTING;
@@ -146,8 +179,9 @@ HOTPATCH_INLINE void hotpatch_leave(void)
  * task holds nothing of the old view. If a newer view exists the task adopts
  * it. Inside a nested section it does nothing, in no section neither.
  *
- * Context: any thread; never blocks; may store the new targets of a
- *          transition if this task was the last that it waited for.
+ * Context: any thread; waits as hotpatch_enter() does while a rendezvous
+ *          gathers, else never; may store the new targets of a transition if
+ *          this task was the last that it waited for.
  */
 HOTPATCH_INLINE void hotpatch_safe_point(void)
 {

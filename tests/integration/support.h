@@ -228,17 +228,26 @@ static inline uint64_t events_now(void)
 	return newest;
 }
 
-/* "phase patch"; "phase module" where a module comes or goes. */
+/* "phase patch"; "phase module" where a module comes or goes; "phase patch
+ * object" of a callback that is for a module or a state. */
 static inline void event_add(char *text, const struct hotpatch_event *event)
 {
 	bool stays = event->phase == HOTPATCH_PHASE_RETAINED && code_stays();
 	bool of_module = event->phase == HOTPATCH_PHASE_MODULE_CAME ||
 			 event->phase == HOTPATCH_PHASE_MODULE_WENT;
 
+	bool of_callback = event->phase >= HOTPATCH_PHASE_PREPARED &&
+			   event->phase <= HOTPATCH_PHASE_CLEANED &&
+			   event->object[0];
+	char both[sizeof(event->patch) + sizeof(event->object) + 1];
+
+	snprintf(both, sizeof(both), "%s %s", event->patch, event->object);
 	text_add(text,
 		 hotpatch_phase_name(stays ? HOTPATCH_PHASE_UNMAPPED :
 					     event->phase),
-		 of_module ? event->object : event->patch);
+		 of_module   ? event->object :
+		 of_callback ? both :
+			       event->patch);
 }
 
 /* The events after @since, a line each. */

@@ -258,10 +258,12 @@ START_TEST(modules_are_kept_in_the_order_in_which_they_came)
 	hp_module_insert(second);
 	ck_assert_ptr_eq(hp_modules, first);
 	ck_assert_ptr_eq(hp_modules->next, second);
-	ck_assert_ptr_null(hp_module_remove(&table[1]));
-	ck_assert_ptr_eq(hp_module_remove(&table[0]), first);
+	ck_assert_ptr_null(hp_module_at(&table[1]));
+	ck_assert_ptr_eq(hp_module_at(&table[0]), first);
+	hp_module_remove(first);
 	ck_assert_ptr_eq(hp_modules, second);
-	ck_assert_ptr_eq(hp_module_remove(&table[2]), second);
+	ck_assert_ptr_eq(hp_module_at(&table[2]), second);
+	hp_module_remove(second);
 	ck_assert_ptr_null(hp_modules);
 	hp_module_destroy(first);
 	hp_module_destroy(second);

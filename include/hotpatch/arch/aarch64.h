@@ -67,21 +67,19 @@
 #define HOTPATCH_ARCH_IS_ZERO(place) ((place) == 0)
 
 /*
- * Stores @generation into @seen until it did not change meanwhile. The store
- * and the second load may change places, which the writer's membarrier allows
- * for; the acquire keeps later loads of targets behind it.
+ * Stores @entrance into @seen; zero if @generation is still another one. The
+ * store and the second load may change places, which the writer's membarrier
+ * allows for. The acquires keep the section's loads behind, and show it what
+ * was stored before either number.
  */
-#define HOTPATCH_ARCH_PUBLISH(seen, generation)                                \
-	do {                                                                   \
-		uint64_t view_;                                                \
-		do {                                                           \
-			view_ = __atomic_load_n(&(generation),                 \
-						__ATOMIC_RELAXED);             \
-			__atomic_store_n(&(seen), view_, __ATOMIC_RELAXED);    \
-			__asm__ volatile("" ::: "memory");                     \
-		} while (view_ !=                                              \
-			 __atomic_load_n(&(generation), __ATOMIC_ACQUIRE));    \
-	} while (0)
+#define HOTPATCH_ARCH_PUBLISH(seen, entrance, generation)                      \
+	__extension__({                                                        \
+		uint64_t view_ =                                               \
+			__atomic_load_n(&(entrance), __ATOMIC_ACQUIRE);        \
+		__atomic_store_n(&(seen), view_, __ATOMIC_RELAXED);            \
+		__asm__ volatile("" ::: "memory");                             \
+		view_ == __atomic_load_n(&(generation), __ATOMIC_ACQUIRE);     \
+	})
 
 /* Stores the stack pointer into @place. */
 #define HOTPATCH_ARCH_RECORD_FRAME(place)                                      \

@@ -51,22 +51,23 @@
 	})
 
 /*
- * Stores @generation into @seen until it did not change meanwhile. Compilers
- * would not compare with memory that they were told is atomic. Loads of
- * x86-64 are acquiring; the store and the second load may change places,
+ * Stores @entrance into @seen; zero if @generation is still another one.
+ * Compilers would not compare with memory that they were told is atomic. Loads
+ * of x86-64 are acquiring; the store and the second load may change places,
  * which the writer's membarrier allows for.
  */
-#define HOTPATCH_ARCH_PUBLISH(seen, generation)                                \
-	do {                                                                   \
+#define HOTPATCH_ARCH_PUBLISH(seen, entrance, generation)                      \
+	__extension__({                                                        \
 		uint64_t view_;                                                \
-		__asm__ volatile("1:\tmovq %2, %0\n\t"                         \
+		int same_;                                                     \
+		__asm__ volatile("movq %3, %0\n\t"                             \
 				 "movq %0, %1\n\t"                             \
-				 "cmpq %2, %0\n\t"                             \
-				 "jne 1b"                                      \
-				 : "=&r"(view_), "=m"(seen)                    \
-				 : "m"(generation)                             \
-				 : "cc", "memory");                            \
-	} while (0)
+				 "cmpq %4, %0"                                 \
+				 : "=&r"(view_), "=m"(seen), "=@cce"(same_)    \
+				 : "m"(entrance), "m"(generation)              \
+				 : "memory");                                  \
+		same_;                                                         \
+	})
 
 /* Stores the stack pointer into @place, in one instruction. */
 #define HOTPATCH_ARCH_RECORD_FRAME(place)                                      \

@@ -16,27 +16,27 @@
 #include <hotpatch/arch/aarch64.h>
 #endif
 
-static inline void header_publish(uint64_t *seen, uint32_t *depth,
-				  const uint64_t *generation)
+static inline int header_publish(uint64_t *seen, uint32_t *depth,
+				 const uint64_t *entrance,
+				 const uint64_t *generation)
 {
 	uint64_t view;
 
 	if (!HP_KEEP(HEADER_DEPTH))
 		*depth = 0;
-	do {
-		view = __atomic_load_n(generation, __ATOMIC_RELAXED);
-		hp_step(VIEW_READ);
-		__atomic_store_n(seen, view, __ATOMIC_RELAXED);
-		__asm__ volatile("" ::: "memory");
-		hp_step(ANNOUNCED);
-	} while (HP_KEEP(HEADER_RECHECK) &&
-		 view != __atomic_load_n(generation, __ATOMIC_ACQUIRE));
+	view = __atomic_load_n(entrance, __ATOMIC_ACQUIRE);
+	hp_step(VIEW_READ);
+	__atomic_store_n(seen, view, __ATOMIC_RELAXED);
+	__asm__ volatile("" ::: "memory");
+	hp_step(ANNOUNCED);
+	return !HP_KEEP(HEADER_RECHECK) ||
+	       view == __atomic_load_n(generation, __ATOMIC_ACQUIRE);
 }
 
 #ifdef TORTURE_STEPS_IN_HEADER
 #undef HOTPATCH_ARCH_PUBLISH
-#define HOTPATCH_ARCH_PUBLISH(place, generation)                               \
-	header_publish(&(place), &self->depth, &(generation))
+#define HOTPATCH_ARCH_PUBLISH(place, entrance, generation)                     \
+	header_publish(&(place), &self->depth, &(entrance), &(generation))
 #endif
 #endif
 

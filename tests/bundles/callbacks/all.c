@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+#define NAME "all"
+#define SEQUENCE 3
+#define NUMBER 300
+#include "body.h"
+
+HOTPATCH_REPLACES("*");
