@@ -22,15 +22,6 @@
 static __thread unsigned int callbacks_here
 	__attribute__((tls_model("initial-exec")));
 
-static const char *const names[] = {
-	[HOTPATCH_CALLBACK_PREPARE] = "prepare",
-	[HOTPATCH_CALLBACK_COMMIT] = "commit",
-	[HOTPATCH_CALLBACK_BEFORE_REVERT] = "before-revert",
-	[HOTPATCH_CALLBACK_AFTER_REVERT] = "after-revert",
-	[HOTPATCH_CALLBACK_MIGRATE] = "migrate",
-	[HOTPATCH_CALLBACK_CLEAN_UP] = "clean-up",
-};
-
 static const enum hotpatch_phase phases[] = {
 	[HOTPATCH_CALLBACK_PREPARE] = HOTPATCH_PHASE_PREPARED,
 	[HOTPATCH_CALLBACK_COMMIT] = HOTPATCH_PHASE_COMMITTED,
@@ -154,7 +145,7 @@ const char *hp_callback_running(const struct hotpatch_patch *patch)
 
 	for (i = 0; i < patch->scope_count; i++)
 		if (patch->scopes[i].busy)
-			return names[patch->scopes[i].kind];
+			return hp_callback_name(patch->scopes[i].kind);
 	return "";
 }
 

@@ -777,6 +777,20 @@ static enum hotpatch_status read_notes(struct reader *reader)
 	return status;
 }
 
+const char *hp_callback_name(enum hotpatch_callback_kind kind)
+{
+	static const char *const names[] = {
+		[HOTPATCH_CALLBACK_PREPARE] = "prepare",
+		[HOTPATCH_CALLBACK_COMMIT] = "commit",
+		[HOTPATCH_CALLBACK_BEFORE_REVERT] = "before-revert",
+		[HOTPATCH_CALLBACK_AFTER_REVERT] = "after-revert",
+		[HOTPATCH_CALLBACK_MIGRATE] = "migrate",
+		[HOTPATCH_CALLBACK_CLEAN_UP] = "clean-up",
+	};
+
+	return names[kind];
+}
+
 int hp_replace_compare(const void *a, const void *b)
 {
 	const struct hp_replace *one = a;

@@ -79,6 +79,9 @@ enum hotpatch_status hp_manifest_parse(const void *bytes, size_t size,
 				       struct hotpatch_error *err);
 void hp_manifest_release(struct hp_manifest *manifest);
 
+/* "before-revert" */
+const char *hp_callback_name(enum hotpatch_callback_kind kind);
+
 /* Orders replacements by name, file and module, for qsort(). */
 int hp_replace_compare(const void *a, const void *b);
 

@@ -121,6 +121,7 @@ static enum hotpatch_status read_options(const struct call *call,
 	struct hotpatch_apply_options *options = &pending->options;
 	json_int_t deadline_ms = 0;
 	json_int_t turn_ms = 0;
+	json_int_t rendezvous_ms = 0;
 	enum hotpatch_status status;
 
 	options->size = sizeof(*options);
@@ -130,11 +131,16 @@ static enum hotpatch_status read_options(const struct call *call,
 		status = hp_params_number(params, "turn_ms", 0, LONGEST_MS,
 					  &turn_ms, call->err);
 	if (!status)
+		status = hp_params_number(params, "rendezvous_ms", 0,
+					  LONGEST_MS, &rendezvous_ms,
+					  call->err);
+	if (!status)
 		status = hp_params_flag(params, "adopt_sleepers",
 					&options->adopt_sleepers, call->err);
 	if (!status)
 		status = read_policy(call, &options->policy);
 	options->deadline_ms = (unsigned int)deadline_ms;
+	options->rendezvous_ms = (unsigned int)rendezvous_ms;
 	pending->until_ms = hp_now_ms() + (uint64_t)turn_ms;
 	return status;
 }

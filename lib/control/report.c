@@ -45,7 +45,7 @@ json_t *hp_report_patch(const struct hotpatch_patch_info *info)
 {
 	return json_pack(
 		"{s:o, s:s, s:I, s:s, s:o, s:s, s:I, s:I, s:I, s:I, s:s, s:o, s:o, "
-		"s:I, s:I, s:I}",
+		"s:s, s:I, s:I, s:I}",
 		"name", hp_wire_text(info->name), "state",
 		hotpatch_state_name(info->state), "sequence",
 		(json_int_t)info->sequence, "build_id", info->build_id, "path",
@@ -55,8 +55,8 @@ json_t *hp_report_patch(const struct hotpatch_patch_info *info)
 		(json_int_t)info->generation, "status",
 		hotpatch_status_name(info->status), "reason",
 		hp_wire_text(info->reason), "still_runs",
-		hp_wire_text(info->still_runs), "open_us",
-		(json_int_t)info->open_us, "drain_us",
+		hp_wire_text(info->still_runs), "callback", info->callback,
+		"open_us", (json_int_t)info->open_us, "drain_us",
 		(json_int_t)info->drain_us, "unmap_us",
 		(json_int_t)info->unmap_us);
 }
@@ -131,6 +131,26 @@ static json_t *report_patches(size_t *total, json_t **retained)
 	return list;
 }
 
+static json_t *report_state(const struct hotpatch_state_info *info)
+{
+	return json_pack("{s:o, s:I, s:I, s:o}", "id", hp_wire_text(info->id),
+			 "version", (json_int_t)info->version, "patches",
+			 (json_int_t)info->patches, "patch",
+			 hp_wire_text(info->patch));
+}
+
+static json_t *report_states(void)
+{
+	struct hotpatch_state_info infos[HP_REPORT_STATES];
+	json_t *list = json_array();
+	size_t total = hotpatch_state_list(infos, HP_REPORT_STATES);
+	size_t i;
+
+	for (i = 0; i < total && i < HP_REPORT_STATES; i++)
+		append(&list, report_state(&infos[i]));
+	return list;
+}
+
 json_t *hp_report_status(void)
 {
 	json_t *retained = json_array();
@@ -139,11 +159,11 @@ json_t *hp_report_status(void)
 	json_t *patches = report_patches(&patch_count, &retained);
 	json_t *blockers = report_blockers(&blocker_count);
 
-	return json_pack("{s:o, s:o, s:I, s:o, s:I, s:o}", "process",
+	return json_pack("{s:o, s:o, s:I, s:o, s:I, s:o, s:o}", "process",
 			 report_process(), "patches", patches, "patch_count",
 			 (json_int_t)patch_count, "blockers", blockers,
 			 "blocker_count", (json_int_t)blocker_count, "retained",
-			 retained);
+			 retained, "states", report_states());
 }
 
 static json_t *report_slot(const struct hotpatch_slot_info *slot)

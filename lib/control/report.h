@@ -18,6 +18,7 @@
 #define HP_REPORT_EVENTS 256
 #define HP_REPORT_PATCHES 256
 #define HP_REPORT_BLOCKERS 64
+#define HP_REPORT_STATES 64
 
 json_t *hp_report_greeting(enum hp_access access);
 json_t *hp_report_patch(const struct hotpatch_patch_info *info);

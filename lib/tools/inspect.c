@@ -19,8 +19,43 @@ static const char *kind_text(const struct hp_manifest *manifest)
 
 static const char *consistency_text(const struct hp_manifest *manifest)
 {
-	return manifest->consistency == HOTPATCH_IMMEDIATE ? "immediate" :
-							     "per-task";
+	switch (manifest->consistency) {
+	case HOTPATCH_IMMEDIATE:
+		return "immediate";
+	case HOTPATCH_RENDEZVOUS:
+		return "rendezvous";
+	default:
+		return "per-task";
+	}
+}
+
+static json_t *report_callbacks(const struct hp_manifest *manifest)
+{
+	const struct hp_callback *callback = manifest->callbacks;
+	const struct hp_callback *end = callback + manifest->callback_count;
+	json_t *list = json_array();
+
+	for (; callback < end; callback++)
+		json_array_append_new(
+			list,
+			json_pack("{s:s, s:o}", "callback",
+				  hp_callback_name(callback->kind), "object",
+				  hp_wire_text(callback->object)));
+	return list;
+}
+
+static json_t *report_states(const struct hp_manifest *manifest)
+{
+	const struct hp_state *state = manifest->states;
+	const struct hp_state *end = state + manifest->state_count;
+	json_t *list = json_array();
+
+	for (; state < end; state++)
+		json_array_append_new(
+			list,
+			json_pack("{s:o, s:I}", "id", hp_wire_text(state->id),
+				  "version", (json_int_t)state->version));
+	return list;
 }
 
 static json_t *report_texts(const char *const *texts, size_t count)
@@ -68,7 +103,8 @@ static json_t *report_functions(const struct hp_manifest *manifest)
 static json_t *report_manifest(const struct hp_manifest *manifest)
 {
 	return json_pack(
-		"{s:o, s:I, s:s, s:s, s:s, s:I, s:b, s:I, s:o, s:o, s:o, s:o, s:o}",
+		"{s:o, s:I, s:s, s:s, s:s, s:I, s:b, s:I, s:o, s:o, s:o, s:o, s:o, "
+		"s:o, s:o}",
 		"name", hp_wire_text(manifest->name), "sequence",
 		(json_int_t)manifest->sequence, "kind", kind_text(manifest),
 		"consistency", consistency_text(manifest), "build_id",
@@ -82,7 +118,9 @@ static json_t *report_manifest(const struct hp_manifest *manifest)
 		"requires",
 		report_texts(manifest->requires, manifest->require_count),
 		"conflicts",
-		report_texts(manifest->conflicts, manifest->conflict_count));
+		report_texts(manifest->conflicts, manifest->conflict_count),
+		"callbacks", report_callbacks(manifest), "states",
+		report_states(manifest));
 }
 
 static void print_names(const char *title, const char *const *names,
@@ -93,6 +131,21 @@ static void print_names(const char *title, const char *const *names,
 	for (i = 0; i < count; i++)
 		hp_print("%s%s%s", i ? ", " : title, names[i],
 			 i + 1 == count ? "\n" : "");
+}
+
+static void print_calls(const struct hp_manifest *manifest)
+{
+	const struct hp_callback *callback = manifest->callbacks;
+	const struct hp_callback *end = callback + manifest->callback_count;
+	size_t i;
+
+	for (; callback < end; callback++)
+		hp_print("calls back: %s%s%s\n",
+			 hp_callback_name(callback->kind),
+			 *callback->object ? " for " : "", callback->object);
+	for (i = 0; i < manifest->state_count; i++)
+		hp_print("state %s, version %u\n", manifest->states[i].id,
+			 manifest->states[i].version);
 }
 
 static void print_head(const struct hp_manifest *manifest)
@@ -121,6 +174,7 @@ static void print_head(const struct hp_manifest *manifest)
 		    manifest->require_count);
 	print_names("conflicts with the patches ", manifest->conflicts,
 		    manifest->conflict_count);
+	print_calls(manifest);
 }
 
 static void print_manifest(const struct hp_manifest *manifest)

@@ -147,6 +147,8 @@ static void print_patches(const json_t *patches)
 		remark = hp_json_text(patch, "reason");
 		if (!remark[0])
 			remark = hp_json_text(patch, "still_runs");
+		if (!remark[0])
+			remark = hp_json_text(patch, "callback");
 		hp_table_add(&table, "%s", remark);
 	}
 	hp_table_print(&table);

@@ -13,6 +13,58 @@ HOTPATCH_REPLACES("one");
 HOTPATCH_REPLACES("two");
 HOTPATCH_REQUIRES("three");
 HOTPATCH_CONFLICTS("four");
+HOTPATCH_STATE("five", 6);
+
+HOTPATCH_PREPARE(context)
+{
+	if (!hotpatch_context_find_state(context, "five")->installed)
+		hotpatch_refuse(context, "nobody has installed it");
+}
+
+HOTPATCH_COMMIT(context)
+{
+	(void)context;
+}
+
+HOTPATCH_BEFORE_REVERT(context)
+{
+	(void)context;
+}
+
+HOTPATCH_AFTER_REVERT(context)
+{
+	(void)context;
+}
+
+HOTPATCH_PREPARE_IN("libother.so.1", context)
+{
+	(void)context;
+}
+
+HOTPATCH_COMMIT_IN("libother.so.1", context)
+{
+	(void)context;
+}
+
+HOTPATCH_BEFORE_REVERT_IN("libother.so.1", context)
+{
+	(void)context;
+}
+
+HOTPATCH_AFTER_REVERT_IN("libother.so.1", context)
+{
+	(void)context;
+}
+
+HOTPATCH_MIGRATE(context)
+{
+	(void)context;
+}
+
+HOTPATCH_CLEAN_UP("five", context)
+{
+	(void)context;
+}
 
 struct pair {
 	long first;

@@ -576,6 +576,74 @@ START_TEST(unknown_kind_consistency_flag_or_way_is_refused)
 }
 END_TEST
 
+START_TEST(callbacks_and_states_are_read)
+{
+	load("files_calls.so");
+	accepted();
+	ck_assert_int_eq(manifest.consistency, HOTPATCH_RENDEZVOUS);
+	ck_assert_uint_eq(manifest.callback_count, 4);
+	ck_assert_int_eq(manifest.callbacks[0].kind, HOTPATCH_CALLBACK_PREPARE);
+	ck_assert_str_eq(manifest.callbacks[0].object, "");
+	ck_assert_int_eq(manifest.callbacks[1].kind, HOTPATCH_CALLBACK_COMMIT);
+	ck_assert_str_eq(manifest.callbacks[1].object, "libtable.so.1");
+	ck_assert_int_eq(manifest.callbacks[3].kind,
+			 HOTPATCH_CALLBACK_CLEAN_UP);
+	ck_assert_str_eq(manifest.callbacks[3].object, "queue");
+	ck_assert_uint_eq(manifest.state_count, 2);
+	ck_assert_str_eq(manifest.states[0].id, "layout");
+	ck_assert_uint_eq(manifest.states[0].version, 3);
+}
+END_TEST
+
+static void poke_callback(unsigned int index, size_t offset, uint32_t value)
+{
+	unsigned char *head =
+		elf_description(&elf, HOTPATCH_NOTE_CALLBACKS, index);
+
+	memcpy(head + offset, &value, sizeof(value));
+}
+
+static void poke_state(const char *id)
+{
+	unsigned char *head = elf_description(&elf, HOTPATCH_NOTE_STATE, 0);
+
+	memcpy(head + sizeof(struct hotpatch_note_state), id, strlen(id));
+}
+
+START_TEST(callbacks_and_states_that_make_no_sense_are_refused)
+{
+	load("files_calls.so");
+	poke_callback(0, 0, HOTPATCH_CALLBACK_CLEAN_UP + 1);
+	refused(HOTPATCH_E_NOTE);
+	/* Of a state that it does not declare: "". */
+	poke_callback(0, 0, HOTPATCH_CALLBACK_CLEAN_UP);
+	refused(HOTPATCH_E_NOTE);
+	/* A second one of its kind. */
+	poke_callback(0, 0, HOTPATCH_CALLBACK_MIGRATE);
+	refused(HOTPATCH_E_DUPLICATE);
+	poke_callback(0, 0, HOTPATCH_CALLBACK_PREPARE);
+	poke_callback(0, 4, 1);
+	refused(HOTPATCH_E_NOTE);
+	poke_callback(0, 4, 0);
+	/* For a module without a build: "queue". */
+	poke_callback(3, 0, HOTPATCH_CALLBACK_COMMIT);
+	refused(HOTPATCH_E_NO_TARGET);
+	poke_callback(3, 0, HOTPATCH_CALLBACK_CLEAN_UP);
+	/* Migrates without a rendezvous. */
+	poke_bundle(offsetof(struct hotpatch_note_bundle, consistency), 0);
+	refused(HOTPATCH_E_NOTE);
+	poke_bundle(offsetof(struct hotpatch_note_bundle, consistency),
+		    HOTPATCH_RENDEZVOUS);
+	poke(HOTPATCH_NOTE_STATE, 0, 0);
+	refused(HOTPATCH_E_NOTE);
+	poke(HOTPATCH_NOTE_STATE, 0, 3);
+	poke_state("lay ut");
+	refused(HOTPATCH_E_NOTE);
+	poke_state("layout");
+	accepted();
+}
+END_TEST
+
 START_TEST(name_of_63_bytes_is_the_longest)
 {
 	char note[sizeof(struct hotpatch_note_bundle) + 65];
@@ -693,6 +761,9 @@ static void add_notes(TCase *tcase)
 	tcase_add_test(tcase, more_texts_than_known_are_refused);
 	tcase_add_test(tcase, short_build_id_of_target_is_refused);
 	tcase_add_test(tcase, unknown_kind_consistency_flag_or_way_is_refused);
+	tcase_add_test(tcase, callbacks_and_states_are_read);
+	tcase_add_test(tcase,
+		       callbacks_and_states_that_make_no_sense_are_refused);
 	tcase_add_test(tcase, name_of_63_bytes_is_the_longest);
 	tcase_add_test(tcase, more_replacements_than_allowed_are_refused);
 }
