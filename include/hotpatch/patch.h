@@ -237,12 +237,21 @@ struct hotpatch_apply_options {
  * bundle replaces go in the same transition. A patch whose revert is still
  * draining is turned round.
  *
+ * A bundle's prepare, and before_revert of those that it replaces, run in the
+ * calling thread before anything is visible; see HOTPATCH_PREPARE(). What is
+ * owed afterwards is run by whoever moves things on. Other changes get
+ * HOTPATCH_E_BUSY, or their turn, until the last callback has returned.
+ *
  * Context: any thread outside a section; serialised with other changes; does
- *          not block, except for @turn_ms; not async-signal-safe.
+ *          not block, except for @turn_ms, callbacks and, if the bundle wants
+ *          it, the rendezvous; not async-signal-safe.
  * Return:  HOTPATCH_OK; HOTPATCH_E_ALREADY if it is active or applying;
  *          HOTPATCH_E_BUSY while another transition runs; HOTPATCH_E_STATE if
  *          it was reverted or failed; HOTPATCH_E_CONFLICT, HOTPATCH_E_REQUIRES
- *          for other patches; HOTPATCH_E_NO_SLOT if a function's module has
+ *          for other patches; HOTPATCH_E_STATE_UNKNOWN,
+ *          HOTPATCH_E_STATE_OLDER; HOTPATCH_E_PREPARE if the bundle refuses;
+ *          HOTPATCH_E_RENDEZVOUS if tasks were late, and then it can be tried
+ *          again; HOTPATCH_E_NO_SLOT if a function's module has
  *          gone; HOTPATCH_E_NO_MEMORY; HOTPATCH_E_ARGUMENT;
  *          HOTPATCH_E_IN_SECTION; HOTPATCH_E_IN_CALLBACK;
  *          HOTPATCH_E_SECOND_COPY.
@@ -261,7 +270,8 @@ hotpatch_patch_apply(struct hotpatch_patch *patch,
  * Context, parameters: as hotpatch_patch_apply().
  * Return:  as there; HOTPATCH_E_ALREADY if it is reverting, reverted or
  *          closed; HOTPATCH_E_REQUIRES if an active patch requires it;
- *          HOTPATCH_E_STATE if it was never applied.
+ *          HOTPATCH_E_STATE if it was never applied; HOTPATCH_E_RENDEZVOUS if
+ *          tasks were late: it is active still, and its commit ran again.
  */
 HOTPATCH_API HOTPATCH_MUST_USE enum hotpatch_status
 hotpatch_patch_revert(struct hotpatch_patch *patch,
@@ -269,7 +279,7 @@ hotpatch_patch_revert(struct hotpatch_patch *patch,
 		      struct hotpatch_error *err);
 
 enum hotpatch_goal {
-	HOTPATCH_DRAINED,  /* its transition is over */
+	HOTPATCH_DRAINED,  /* its transition is over, and so are callbacks */
 	HOTPATCH_UNMAPPED, /* and it was reverted and unmapped */
 };
 
@@ -297,9 +307,9 @@ hotpatch_patch_wait(struct hotpatch_patch *patch, enum hotpatch_goal goal,
 /**
  * hotpatch_poll() - move things on without waiting
  *
- * Settles a drained transition, applies the policy of a missed deadline, runs
- * the destructors of shadows that were detached, unmaps what is proven
- * unreachable.
+ * Settles a drained transition, runs the callbacks that are owed, applies the
+ * policy of a missed deadline, runs the destructors of shadows that were
+ * detached, unmaps what is proven unreachable.
  *
  * Context: any thread; does nothing inside a section or a callback; does not
  *          wait for tasks, but may call the dynamic loader.
