@@ -223,6 +223,7 @@ static void after_fork_in_child(void)
 	hp_task_fork_child();
 	hp_unload_fork_child();
 	hp_stage_fork_child();
+	hp_rendezvous_fork_child();
 	hp_transition_fork_child();
 }
 

@@ -41,6 +41,9 @@
  * without, and sleep on it. */
 static uint32_t gate;
 
+/* Tasks that wait, until they have gone on. */
+static uint32_t waiting;
+
 /* The calling thread closed it: what it runs meanwhile must not wait. */
 static __thread bool is_mine __attribute__((tls_model("initial-exec")));
 
@@ -98,6 +101,32 @@ void hp_rendezvous_wait(void)
 	errno = saved;
 }
 
+void hp_rendezvous_arrive(void)
+{
+	hp_add_relaxed(&waiting, 1); /* see let_them_go_on() */
+}
+
+void hp_rendezvous_depart(void)
+{
+	hp_add_relaxed(&waiting, (uint32_t)-1); /* likewise */
+}
+
+void hp_rendezvous_fork_child(void)
+{
+	hp_store_relaxed(&waiting, 0); /* the only thread */
+}
+
+/*
+ * Those whom the last meeting released may not have woken yet. Who tries again
+ * at once would keep them at the gate for ever, with the locks that they hold.
+ */
+static void let_them_go_on(uint64_t until_ns)
+{
+	/* Relaxed: nothing but fairness depends on it. */
+	while (hp_load_relaxed(&waiting) && hp_now_ns() < until_ns)
+		hp_progress_wait(hp_progress_now(), FIRST_PAUSE_NS);
+}
+
 static bool all_rest(void)
 {
 	return hp_task_none_in(&everybody, 1);
@@ -150,6 +179,9 @@ enum hotpatch_status hp_rendezvous_gather(unsigned int timeout_ms,
 	uint64_t until_ns = hp_now_ns() + (uint64_t)timeout_ms * 1000000u;
 	enum hotpatch_status status;
 
+	hp_engine_unlock();
+	let_them_go_on(until_ns);
+	hp_engine_lock();
 	close_gate();
 	hp_engine_unlock();
 	status = gather(until_ns, timeout_ms, err);

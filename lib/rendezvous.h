@@ -28,9 +28,14 @@ void hp_rendezvous_open(void);
  * true in the thread that closed the gate. Any context. */
 bool hp_rendezvous_is_on(void);
 
-/* Waits until the gate may be open again. The caller is at rest. Keeps errno;
- * async-signal-safe. */
+/* Waits until the gate may be open again. The caller is at rest, and between
+ * its arrival and its departure. Keeps errno; async-signal-safe. */
 void hp_rendezvous_wait(void);
+void hp_rendezvous_arrive(void);
+void hp_rendezvous_depart(void);
+
+/* In the child of a fork: who waited is not here. */
+void hp_rendezvous_fork_child(void);
 
 /* Takes the engine's lock at a moment when the gate is open, or closed by the
  * calling thread: fork() shall not copy half a migration. */

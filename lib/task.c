@@ -289,12 +289,16 @@ static void begin_entering(struct hp_task *self)
 static void publish_when_open(struct hp_task *self)
 {
 	publish(self);
-	while (hp_rendezvous_is_on()) {
+	if (!hp_rendezvous_is_on())
+		return;
+	hp_rendezvous_arrive();
+	do {
 		/* Release: as in leave; pairs with the scan's acquire. */
 		hp_store_release(&self->head.seen, 0);
 		hp_rendezvous_wait();
 		publish(self);
-	}
+	} while (hp_rendezvous_is_on());
+	hp_rendezvous_depart();
 }
 
 static void enter_outermost(struct hp_task *self, void *frame,
