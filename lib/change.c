@@ -29,6 +29,8 @@ static enum hotpatch_status bind_all(struct hotpatch_patch *patch,
 	for (module = hp_modules; module && !status; module = module->next)
 		if (!hp_late_has_refused(patch, module))
 			status = hp_patch_bind(patch, module, err);
+	if (status == HOTPATCH_OK)
+		status = hp_imports_bind(patch, err);
 	return status;
 }
 

@@ -7,6 +7,7 @@
 #include "image.h"
 
 #include "engine.h"
+#include "mapping.h"
 #include "status.h"
 #include "step.h"
 
@@ -24,17 +25,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-/* Which mapped object is looked for, and where it lies. */
-struct mapping {
-	const char *path;
-	bool found;
-	uintptr_t base;
-	const ElfW(Phdr) *segments; /* valid while it is mapped */
-	size_t segment_count;
-	uintptr_t start;
-	uintptr_t stop;
-};
 
 /* How the rehearsal went. */
 struct rehearsal {
@@ -77,6 +67,21 @@ static void close_object(void *handle)
 	hp_step(OBJECT_CLOSED);
 	callbacks--;
 	hp_loader_leave();
+}
+
+void *hp_image_pin(const char *path)
+{
+	void *handle;
+
+	hp_loader_enter();
+	handle = dlopen(path, RTLD_LAZY | RTLD_NOLOAD);
+	hp_loader_leave();
+	return handle;
+}
+
+void hp_image_unpin(void *handle)
+{
+	close_object(handle);
 }
 
 static uint64_t now_ms(void)
@@ -249,7 +254,7 @@ static enum hotpatch_status rehearse(const char *path, const char *name,
 	return judge(&rehearsal, name, rehearsal_ms, err);
 }
 
-static void measure(struct mapping *mapping)
+static void measure(struct hp_mapping *mapping)
 {
 	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
 	const ElfW(Phdr) *segment;
@@ -276,7 +281,7 @@ static void measure(struct mapping *mapping)
 
 static int visit_object(struct dl_phdr_info *info, size_t size, void *data)
 {
-	struct mapping *mapping = data;
+	struct hp_mapping *mapping = data;
 
 	(void)size;
 	if (!info->dlpi_name || strcmp(info->dlpi_name, mapping->path) != 0)
@@ -290,7 +295,7 @@ static int visit_object(struct dl_phdr_info *info, size_t size, void *data)
 }
 
 /* True if the loader knows an object of the mapping's path. */
-static bool find_mapping(struct mapping *mapping)
+static bool find_mapping(struct hp_mapping *mapping)
 {
 	mapping->found = false;
 	hp_loader_enter();
@@ -299,40 +304,7 @@ static bool find_mapping(struct mapping *mapping)
 	return mapping->found;
 }
 
-/* True if @size bytes at @place lie in one segment that has all @flags. */
-static bool is_mapped(const struct mapping *mapping, uintptr_t place,
-		      size_t size, ElfW(Word) flags)
-{
-	const ElfW(Phdr) *segment;
-	uintptr_t offset;
-	size_t i;
-
-	for (i = 0; i < mapping->segment_count; i++) {
-		segment = &mapping->segments[i];
-		offset = place - mapping->base - segment->p_vaddr;
-		if (segment->p_type == PT_LOAD &&
-		    (segment->p_flags & flags) == flags &&
-		    offset < segment->p_memsz &&
-		    size <= segment->p_memsz - offset)
-			return true;
-	}
-	return false;
-}
-
-/* True if a text begins at @text and ends before its segment does. */
-static bool is_text(const struct mapping *mapping, const char *text)
-{
-	uintptr_t place = (uintptr_t)text;
-
-	for (;; place++) {
-		if (!is_mapped(mapping, place, 1, PF_R))
-			return false;
-		if (!*(const char *)place)
-			return true;
-	}
-}
-
-static void read_build_id(const struct mapping *mapping,
+static void read_build_id(const struct hp_mapping *mapping,
 			  char build_id[HOTPATCH_BUILD_ID_SIZE])
 {
 	const ElfW(Phdr) *segment;
@@ -346,7 +318,7 @@ static void read_build_id(const struct mapping *mapping,
 		segment = &mapping->segments[i];
 		place = mapping->base + segment->p_vaddr;
 		if (segment->p_type != PT_NOTE ||
-		    !is_mapped(mapping, place, segment->p_memsz, PF_R))
+		    !hp_mapping_has(mapping, place, segment->p_memsz, PF_R))
 			continue;
 		walk.at = (const unsigned char *)place;
 		walk.left = segment->p_memsz;
@@ -364,132 +336,9 @@ static enum hotpatch_status swapped(const char *path, const char *what,
 			"%s as it was mapped %s", path, what);
 }
 
-static bool is_record(const struct mapping *mapping,
-		      const struct hotpatch_replacement *record)
-{
-	uintptr_t original = (uintptr_t)record->original;
-
-	return is_text(mapping, record->module) &&
-	       is_text(mapping, record->file) &&
-	       is_text(mapping, record->name) &&
-	       is_mapped(mapping, (uintptr_t)record->function, 1, PF_X) &&
-	       original % sizeof(void *) == 0 &&
-	       is_mapped(mapping, original, sizeof(void *), PF_R | PF_W);
-}
-
-static bool is_bundle(const struct mapping *mapping,
-		      const struct hotpatch_bundle *bundle, size_t count)
-{
-	uintptr_t start;
-	uintptr_t stop;
-
-	if ((uintptr_t)bundle % sizeof(void *) != 0 ||
-	    !is_mapped(mapping, (uintptr_t)bundle, sizeof(*bundle), PF_R) ||
-	    bundle->format != HOTPATCH_NOTE_FORMAT)
-		return false;
-	start = (uintptr_t)bundle->start;
-	stop = (uintptr_t)bundle->stop;
-	if (stop < start || stop - start != count * sizeof(*bundle->start))
-		return false;
-	return !count || (start % sizeof(void *) == 0 &&
-			  is_mapped(mapping, start, stop - start, PF_R));
-}
-
-/*
- * Link-time optimisation may give notes and records different orders, so both
- * are sorted before they are compared. @one and @other have room for all.
- */
-static bool match_records(const struct mapping *mapping,
-			  const struct hotpatch_bundle *bundle,
-			  const struct hp_manifest *manifest,
-			  struct hp_replace *one, struct hp_replace *other)
-{
-	size_t count = manifest->replace_count;
-	size_t i;
-
-	for (i = 0; i < count; i++) {
-		if (!is_record(mapping, &bundle->start[i]))
-			return false;
-		one[i].module = bundle->start[i].module;
-		one[i].file = bundle->start[i].file;
-		one[i].name = bundle->start[i].name;
-		other[i] = manifest->replaces[i];
-	}
-	qsort(one, count, sizeof(*one), hp_replace_compare);
-	qsort(other, count, sizeof(*other), hp_replace_compare);
-	for (i = 0; i < count; i++)
-		if (hp_replace_compare(&one[i], &other[i]) != 0)
-			return false;
-	return true;
-}
-
-static bool has_callback(const struct hotpatch_bundle *bundle,
-			 const struct hp_callback *wanted)
-{
-	const struct hotpatch_callback *record = bundle->callbacks;
-
-	for (; record < bundle->callbacks_stop; record++)
-		if (record->kind == wanted->kind &&
-		    strcmp(record->object, wanted->object) == 0)
-			return true;
-	return false;
-}
-
-/* No two of the manifest's callbacks are alike, so if there are as many
- * records and each of them is found, there are no others. */
-static bool match_callbacks(const struct mapping *mapping,
-			    const struct hotpatch_bundle *bundle,
-			    const struct hp_manifest *manifest)
-{
-	uintptr_t start = (uintptr_t)bundle->callbacks;
-	uintptr_t size = (uintptr_t)bundle->callbacks_stop - start;
-	const struct hotpatch_callback *record = bundle->callbacks;
-	size_t i;
-
-	if (size != manifest->callback_count * sizeof(*record) ||
-	    (size && (start % sizeof(void *) != 0 ||
-		      !is_mapped(mapping, start, size, PF_R))))
-		return false;
-	for (; record < bundle->callbacks_stop; record++)
-		if (!is_text(mapping, record->object) ||
-		    !is_mapped(mapping, (uintptr_t)record->function, 1, PF_X))
-			return false;
-	for (i = 0; i < manifest->callback_count; i++)
-		if (!has_callback(bundle, &manifest->callbacks[i]))
-			return false;
-	return true;
-}
-
-static enum hotpatch_status check_records(const struct mapping *mapping,
-					  const struct hotpatch_bundle *bundle,
-					  const struct hp_manifest *manifest,
-					  struct hotpatch_error *err)
-{
-	enum hotpatch_status status = HOTPATCH_OK;
-	struct hp_replace *room;
-
-	if (!is_bundle(mapping, bundle, manifest->replace_count))
-		return swapped(mapping->path, "has not the table of the file",
-			       err);
-	if (!match_callbacks(mapping, bundle, manifest))
-		return swapped(mapping->path,
-			       "has other callbacks than the file", err);
-	room = calloc(manifest->replace_count * 2 + 1, sizeof(*room));
-	if (!room)
-		return hp_error(err, HOTPATCH_E_NO_MEMORY, ENOMEM,
-				mapping->path, "no memory to compare %s",
-				mapping->path);
-	if (!match_records(mapping, bundle, manifest, room,
-			   room + manifest->replace_count))
-		status = swapped(mapping->path,
-				 "replaces other functions than the file", err);
-	free(room);
-	return status;
-}
-
 static enum hotpatch_status check_image(void *handle,
 					const struct hp_manifest *manifest,
-					struct mapping *mapping,
+					struct hp_mapping *mapping,
 					struct hotpatch_bundle **bundle,
 					struct hotpatch_error *err)
 {
@@ -501,7 +350,7 @@ static enum hotpatch_status check_image(void *handle,
 	if (strcmp(build_id, manifest->build_id) != 0)
 		return swapped(mapping->path, "has another build-id", err);
 	*bundle = dlsym(handle, HOTPATCH_BUNDLE_SYMBOL);
-	return check_records(mapping, *bundle, manifest, err);
+	return hp_records_check(mapping, *bundle, manifest, err);
 }
 
 enum hotpatch_status hp_image_load(const char *path,
@@ -510,7 +359,7 @@ enum hotpatch_status hp_image_load(const char *path,
 				   struct hp_image *image,
 				   struct hotpatch_error *err)
 {
-	struct mapping mapping = {.path = path};
+	struct hp_mapping mapping = {.path = path};
 	struct hotpatch_bundle *bundle = NULL;
 	enum hotpatch_status status;
 	void *handle;
@@ -582,7 +431,7 @@ bool hp_image_makes_keys(const struct hp_image *image)
 enum hotpatch_status hp_image_unload(struct hp_image *image,
 				     struct hotpatch_error *err)
 {
-	struct mapping mapping = {.path = image->path};
+	struct hp_mapping mapping = {.path = image->path};
 
 	close_object(image->handle);
 	image->handle = NULL;

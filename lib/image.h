@@ -39,6 +39,10 @@ enum hotpatch_status hp_image_load(const char *path,
 				   struct hp_image *image,
 				   struct hotpatch_error *err);
 
+/* Holds on to the module that the loader knows as @path; NULL if it is gone. */
+void *hp_image_pin(const char *path);
+void hp_image_unpin(void *handle);
+
 /* True if it can make keys of threads, whose destructors nothing tells. */
 bool hp_image_makes_keys(const struct hp_image *image);
 

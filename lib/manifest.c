@@ -1,33 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads a bundle's manifest out of the bytes of an ELF file. Nothing in them
- * is believed: each offset, size, count and alignment is compared with the
- * file before it is used, and integers are copied out, never cast, because
- * the bytes may lie anywhere. The notes are walked twice, first to count and
- * to find the one that tells the format, then to take what they say.
+ * Reads a bundle's manifest out of the notes of an ELF file. The notes are
+ * walked first to count and to find the one that tells the format, then to
+ * take what they say, and last for those that the seal wrote.
  */
 #include "manifest.h"
 
+#include "elf_file.h"
+#include "sealed.h"
 #include "status.h"
 
 #include <elf.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SEGMENT_LIMIT 1024
 #define REPLACE_LIMIT 65536
 #define TARGET_LIMIT 64
+#define IMPORT_LIMIT 65536
 #define NAME_LIMIT 1024 /* of replaced, required and excluded patches each */
 
-/* The ELF header of whatever this is linked into: it tells the machine. */
-extern const Elf64_Ehdr __ehdr_start __attribute__((visibility("hidden")));
-
 struct reader {
-	const unsigned char *bytes;
-	size_t size;
-	const char *object;
-	struct hotpatch_error *err;
-	Elf64_Ehdr header;
+	struct hp_elf elf;
 	struct hp_manifest manifest;
 	size_t bundles;
 	size_t others; /* notes of our own that are not the bundle's head */
@@ -35,224 +28,24 @@ struct reader {
 	size_t expiries;
 	uint32_t unknown;  /* a type that this format does not have, or 0 */
 	bool odd_build_id; /* longer than any known kind */
+	bool unsealed;	   /* what an earlier seal wrote is passed over */
 };
 
 static enum hotpatch_status refuse(const struct reader *reader,
 				   enum hotpatch_status status,
 				   const char *what)
 {
-	return hp_error(reader->err, status, 0, reader->object, "%s %s",
-			reader->object, what);
+	return hp_elf_refuse(&reader->elf, status, what);
 }
 
 static enum hotpatch_status refuse_text(const struct reader *reader,
 					enum hotpatch_status status,
 					const char *what, const char *text)
 {
-	return hp_error(reader->err, status, 0, reader->object, "%s %s \"%s\"",
-			reader->object, what, text);
-}
+	const char *object = reader->elf.object;
 
-/* True if @size bytes at @offset lie in the file; they cannot wrap round. */
-static bool lies_inside(const struct reader *reader, uint64_t offset,
-			uint64_t size)
-{
-	return offset <= reader->size && size <= reader->size - offset;
-}
-
-static bool is_power_of_two(uint64_t number)
-{
-	return number && !(number & (number - 1));
-}
-
-static void read_segment(const struct reader *reader, size_t index,
-			 Elf64_Phdr *segment)
-{
-	memcpy(segment,
-	       reader->bytes + reader->header.e_phoff +
-		       index * sizeof(*segment),
-	       sizeof(*segment));
-}
-
-static enum hotpatch_status read_header(struct reader *reader)
-{
-	Elf64_Ehdr *header = &reader->header;
-
-	if (reader->size < SELFMAG ||
-	    memcmp(reader->bytes, ELFMAG, SELFMAG) != 0)
-		return refuse(reader, HOTPATCH_E_NOT_ELF, "is not an ELF file");
-	if (reader->size < sizeof(*header))
-		return refuse(reader, HOTPATCH_E_TRUNCATED,
-			      "ends inside its ELF header");
-	memcpy(header, reader->bytes, sizeof(*header));
-	if (header->e_ident[EI_CLASS] != ELFCLASS64 ||
-	    header->e_ident[EI_DATA] != ELFDATA2LSB ||
-	    header->e_machine != __ehdr_start.e_machine)
-		return refuse(reader, HOTPATCH_E_MACHINE,
-			      "is built for another machine");
-	if (header->e_type != ET_DYN)
-		return refuse(reader, HOTPATCH_E_NOT_BUNDLE,
-			      "is not a shared object");
-	if (header->e_ident[EI_VERSION] != EV_CURRENT ||
-	    header->e_phentsize != sizeof(Elf64_Phdr) || !header->e_phnum ||
-	    header->e_phnum > SEGMENT_LIMIT)
-		return refuse(reader, HOTPATCH_E_NOT_ELF,
-			      "has an ELF header that makes no sense");
-	return HOTPATCH_OK;
-}
-
-/*
- * The linker writes the section headers last, so that a file whose tail was
- * cut off shows itself here. Nothing else is read from them.
- */
-static enum hotpatch_status check_sections(const struct reader *reader)
-{
-	const Elf64_Ehdr *header = &reader->header;
-	Elf64_Shdr first;
-	uint64_t count = header->e_shnum;
-
-	if (!header->e_shoff)
-		return HOTPATCH_OK;
-	if (header->e_shentsize != sizeof(first))
-		return refuse(reader, HOTPATCH_E_NOT_ELF,
-			      "has section headers of an unknown size");
-	if (!lies_inside(reader, header->e_shoff, sizeof(first)))
-		return refuse(reader, HOTPATCH_E_TRUNCATED,
-			      "ends before its section headers");
-	if (!count) {
-		/* 65,280 sections and more are counted in the first header. */
-		memcpy(&first, reader->bytes + header->e_shoff, sizeof(first));
-		count = first.sh_size;
-	}
-	if (count > reader->size / sizeof(first) ||
-	    !lies_inside(reader, header->e_shoff, count * sizeof(first)))
-		return refuse(reader, HOTPATCH_E_TRUNCATED,
-			      "ends inside its section headers");
-	return HOTPATCH_OK;
-}
-
-static enum hotpatch_status check_segment(const struct reader *reader,
-					  const Elf64_Phdr *segment)
-{
-	if (segment->p_type != PT_LOAD && segment->p_type != PT_NOTE &&
-	    segment->p_type != PT_DYNAMIC)
-		return HOTPATCH_OK;
-	if (!lies_inside(reader, segment->p_offset, segment->p_filesz))
-		return refuse(reader, HOTPATCH_E_TRUNCATED,
-			      "ends inside one of its segments");
-	if (segment->p_filesz > segment->p_memsz ||
-	    segment->p_vaddr + segment->p_memsz < segment->p_vaddr ||
-	    (segment->p_align && !is_power_of_two(segment->p_align)))
-		return refuse(reader, HOTPATCH_E_NOT_ELF,
-			      "has a segment that makes no sense");
-	return HOTPATCH_OK;
-}
-
-static enum hotpatch_status check_segments(const struct reader *reader)
-{
-	enum hotpatch_status status;
-	Elf64_Phdr segment;
-	uint64_t note_bytes = 0;
-	size_t loads = 0;
-	size_t i;
-
-	if (!lies_inside(reader, reader->header.e_phoff,
-			 reader->header.e_phnum * sizeof(segment)))
-		return refuse(reader, HOTPATCH_E_TRUNCATED,
-			      "ends inside its program headers");
-	for (i = 0; i < reader->header.e_phnum; i++) {
-		read_segment(reader, i, &segment);
-		status = check_segment(reader, &segment);
-		if (status != HOTPATCH_OK)
-			return status;
-		loads += segment.p_type == PT_LOAD;
-		if (segment.p_type == PT_NOTE)
-			note_bytes += segment.p_filesz;
-	}
-	/* Segments that overlap could make the walk as long as they like. */
-	if (!loads || note_bytes > reader->size)
-		return refuse(reader, HOTPATCH_E_NOT_ELF,
-			      "has program headers that make no sense");
-	return HOTPATCH_OK;
-}
-
-/*
- * How many functions the loader would call. The linker's start files give
- * every object with a DT_INIT one entry of their own. Where that entry is
- * missing, DT_INIT itself is not theirs.
- */
-static size_t count_constructors(const struct reader *reader,
-				 const Elf64_Phdr *dynamic)
-{
-	const unsigned char *at = reader->bytes + dynamic->p_offset;
-	size_t left = dynamic->p_filesz / sizeof(Elf64_Dyn);
-	bool init = false;
-	size_t entries = 0;
-	Elf64_Dyn entry;
-
-	for (; left; left--, at += sizeof(entry)) {
-		memcpy(&entry, at, sizeof(entry));
-		if (entry.d_tag == DT_NULL)
-			break;
-		if (entry.d_tag == DT_INIT)
-			init = true;
-		if (entry.d_tag == DT_INIT_ARRAYSZ)
-			entries = entry.d_un.d_val / sizeof(Elf64_Addr);
-	}
-	if (!init)
-		return entries;
-	return entries ? entries - 1 : 1;
-}
-
-static enum hotpatch_status read_dynamic(struct reader *reader)
-{
-	Elf64_Phdr segment;
-	size_t found = 0;
-	size_t i;
-
-	for (i = 0; i < reader->header.e_phnum; i++) {
-		read_segment(reader, i, &segment);
-		if (segment.p_type != PT_DYNAMIC)
-			continue;
-		reader->manifest.constructors =
-			count_constructors(reader, &segment);
-		found++;
-	}
-	if (found != 1)
-		return refuse(reader, HOTPATCH_E_NOT_BUNDLE,
-			      "is not a shared object that can be loaded");
-	return HOTPATCH_OK;
-}
-
-/* Calls @visit for each note of the file until one is refused. */
-static enum hotpatch_status
-each_note(struct reader *reader,
-	  enum hotpatch_status (*visit)(struct reader *reader,
-					const struct hp_note *note))
-{
-	enum hotpatch_status status;
-	struct hp_note_walk walk;
-	struct hp_note note;
-	Elf64_Phdr segment;
-	size_t i;
-
-	for (i = 0; i < reader->header.e_phnum; i++) {
-		read_segment(reader, i, &segment);
-		if (segment.p_type != PT_NOTE)
-			continue;
-		walk.at = reader->bytes + segment.p_offset;
-		walk.left = segment.p_filesz;
-		walk.alignment = segment.p_align;
-		while (hp_note_next(&walk, &note)) {
-			status = visit(reader, &note);
-			if (status != HOTPATCH_OK)
-				return status;
-		}
-		if (walk.left)
-			return refuse(reader, HOTPATCH_E_NOTE,
-				      "has a note that does not fit its place");
-	}
-	return HOTPATCH_OK;
+	return hp_error(reader->elf.err, status, 0, object, "%s %s \"%s\"",
+			object, what, text);
 }
 
 /* The format comes first in every format's head. */
@@ -270,9 +63,9 @@ static void survey_foreign(struct reader *reader, const struct hp_note *note)
 		reader->odd_build_id = true;
 }
 
-static enum hotpatch_status survey(struct reader *reader,
-				   const struct hp_note *note)
+static enum hotpatch_status survey(void *context, const struct hp_note *note)
 {
+	struct reader *reader = context;
 	struct hp_manifest *manifest = &reader->manifest;
 
 	if (!hp_note_is(note, HOTPATCH_NOTE_OWNER, note->type)) {
@@ -284,7 +77,10 @@ static enum hotpatch_status survey(struct reader *reader,
 		return HOTPATCH_OK;
 	}
 	reader->others += note->type != HOTPATCH_NOTE_LIBRARY;
-	if (note->type == HOTPATCH_NOTE_TARGET)
+	if (reader->unsealed && hp_sealed_is_note(note->type))
+		return HOTPATCH_OK;
+	if (note->type == HOTPATCH_NOTE_TARGET ||
+	    note->type == HOTPATCH_NOTE_BUILD)
 		manifest->target_count++;
 	else if (note->type == HOTPATCH_NOTE_REPLACE)
 		manifest->replace_count++;
@@ -300,7 +96,13 @@ static enum hotpatch_status survey(struct reader *reader,
 		manifest->callback_count++;
 	else if (note->type == HOTPATCH_NOTE_STATE)
 		manifest->state_count++;
-	else
+	else if (note->type == HOTPATCH_NOTE_IMPORT)
+		manifest->import_count++;
+	else if (note->type == HOTPATCH_NOTE_EXPORT)
+		manifest->export_count++;
+	else if (note->type == HOTPATCH_NOTE_ALLOW)
+		manifest->allow_count++;
+	else if (!hp_sealed_is_note(note->type))
 		reader->unknown = note->type ? note->type : UINT32_MAX;
 	return HOTPATCH_OK;
 }
@@ -313,10 +115,10 @@ static enum hotpatch_status check_survey(const struct reader *reader)
 		return refuse(reader, HOTPATCH_E_NOT_BUNDLE,
 			      "is an ELF file, but not a bundle");
 	if (reader->format > HOTPATCH_NOTE_FORMAT)
-		return hp_error(reader->err, HOTPATCH_E_FORMAT, 0,
-				reader->object,
+		return hp_error(reader->elf.err, HOTPATCH_E_FORMAT, 0,
+				reader->elf.object,
 				"%s has format %u, this library knows %u",
-				reader->object, reader->format,
+				reader->elf.object, reader->format,
 				HOTPATCH_NOTE_FORMAT);
 	if (reader->bundles != 1)
 		return refuse(reader, HOTPATCH_E_NOTE,
@@ -325,9 +127,10 @@ static enum hotpatch_status check_survey(const struct reader *reader)
 	if (!reader->format)
 		return refuse(reader, HOTPATCH_E_NOTE, "tells no format");
 	if (reader->unknown)
-		return hp_error(reader->err, HOTPATCH_E_NOTE, 0, reader->object,
+		return hp_error(reader->elf.err, HOTPATCH_E_NOTE, 0,
+				reader->elf.object,
 				"%s has a note of the unknown type %u",
-				reader->object, reader->unknown);
+				reader->elf.object, reader->unknown);
 	if (reader->expiries > 1)
 		return refuse(reader, HOTPATCH_E_NOTE, "expires twice");
 	if (reader->odd_build_id)
@@ -339,9 +142,12 @@ static enum hotpatch_status check_survey(const struct reader *reader)
 	    manifest->require_count > NAME_LIMIT ||
 	    manifest->conflict_count > NAME_LIMIT ||
 	    manifest->callback_count > NAME_LIMIT ||
-	    manifest->state_count > NAME_LIMIT)
+	    manifest->state_count > NAME_LIMIT ||
+	    manifest->import_count > IMPORT_LIMIT ||
+	    manifest->export_count > IMPORT_LIMIT ||
+	    manifest->allow_count > NAME_LIMIT)
 		return refuse(reader, HOTPATCH_E_NOTE, "has too many notes");
-	if (!manifest->target_count)
+	if (!manifest->target_count && !reader->unsealed)
 		return refuse(reader, HOTPATCH_E_NO_TARGET,
 			      "names no target build");
 	return HOTPATCH_OK;
@@ -355,12 +161,18 @@ static enum hotpatch_status reserve(struct reader *reader)
 	m->targets = calloc(m->target_count + 1, sizeof(*m->targets));
 	m->replaces = calloc(m->replace_count + 1, sizeof(*m->replaces));
 	m->supersedes = calloc(m->supersede_count + 1, sizeof(*m->supersedes));
-	m->requires = calloc(m->require_count + 1, sizeof(*m->requires));
+	/* An import from a patch requires it. */
+	m->requires = calloc(m->require_count + m->import_count + 1,
+			     sizeof(*m->requires));
 	m->conflicts = calloc(m->conflict_count + 1, sizeof(*m->conflicts));
 	m->callbacks = calloc(m->callback_count + 1, sizeof(*m->callbacks));
 	m->states = calloc(m->state_count + 1, sizeof(*m->states));
+	m->imports = calloc(m->import_count + 1, sizeof(*m->imports));
+	m->exports = calloc(m->export_count + 1, sizeof(*m->exports));
+	m->allows = calloc(m->allow_count + 1, sizeof(*m->allows));
 	if (!m->targets || !m->replaces || !m->supersedes || !m->requires ||
-	    !m->conflicts || !m->callbacks || !m->states)
+	    !m->conflicts || !m->callbacks || !m->states || !m->imports ||
+	    !m->exports || !m->allows)
 		return refuse(reader, HOTPATCH_E_NO_MEMORY,
 			      "could not be read for want of memory");
 	m->target_count = 0;
@@ -370,33 +182,10 @@ static enum hotpatch_status reserve(struct reader *reader)
 	m->conflict_count = 0;
 	m->callback_count = 0;
 	m->state_count = 0;
+	m->import_count = 0;
+	m->export_count = 0;
+	m->allow_count = 0;
 	return HOTPATCH_OK;
-}
-
-/* Splits what follows the head of @head bytes into exactly @count texts. */
-static bool split(const struct hp_note *note, size_t head, const char **texts,
-		  size_t count)
-{
-	const unsigned char *at = note->bytes + head;
-	const unsigned char *end;
-	size_t left;
-	size_t i;
-
-	if (note->size < head)
-		return false;
-	left = note->size - head;
-	for (i = 0; i < count; i++) {
-		end = memchr(at, '\0', left);
-		if (!end)
-			return false;
-		texts[i] = (const char *)at;
-		left -= (size_t)(end + 1 - at);
-		at = end + 1;
-	}
-	for (i = 0; i < left; i++)
-		if (at[i])
-			return false;
-	return left < 4;
 }
 
 /* These texts are shown on terminals and in logs. */
@@ -458,7 +247,7 @@ static enum hotpatch_status take_bundle(struct reader *reader,
 	struct hp_manifest *manifest = &reader->manifest;
 	struct hotpatch_note_bundle head;
 
-	if (!split(note, sizeof(head), &manifest->name, 1))
+	if (!hp_note_split(note, sizeof(head), &manifest->name, 1))
 		return refuse(reader, HOTPATCH_E_NOTE,
 			      "has a malformed note with its name");
 	memcpy(&head, note->bytes, sizeof(head));
@@ -489,13 +278,11 @@ static bool has_target(const struct hp_manifest *manifest, const char *module)
 	return false;
 }
 
-static enum hotpatch_status take_target(struct reader *reader,
-					const struct hp_note *note)
+/* What notes of targets and of sealed builds have alike. */
+static enum hotpatch_status check_target(const struct reader *reader,
+					 const char *const texts[2])
 {
-	struct hp_manifest *manifest = &reader->manifest;
-	const char *texts[2];
-
-	if (!split(note, 0, texts, 2) || !is_base_name(texts[0]))
+	if (!is_base_name(texts[0]))
 		return refuse(reader, HOTPATCH_E_NOTE,
 			      "has a malformed note of a target");
 	if (!is_build_id(texts[1]))
@@ -503,6 +290,22 @@ static enum hotpatch_status take_target(struct reader *reader,
 				   "needs 16 to 40 lower-case hexadecimal "
 				   "digits as the build-id of",
 				   texts[0]);
+	return HOTPATCH_OK;
+}
+
+static enum hotpatch_status take_target(struct reader *reader,
+					const struct hp_note *note)
+{
+	struct hp_manifest *manifest = &reader->manifest;
+	const char *texts[2];
+	enum hotpatch_status status;
+
+	if (!hp_note_split(note, 0, texts, 2))
+		return refuse(reader, HOTPATCH_E_NOTE,
+			      "has a malformed note of a target");
+	status = check_target(reader, texts);
+	if (status != HOTPATCH_OK)
+		return status;
 	if (has_target(manifest, texts[0]))
 		return refuse_text(reader, HOTPATCH_E_NOTE,
 				   "names two builds of", texts[0]);
@@ -510,6 +313,33 @@ static enum hotpatch_status take_target(struct reader *reader,
 	manifest->targets[manifest->target_count].build_id = texts[1];
 	manifest->target_count++;
 	return HOTPATCH_OK;
+}
+
+/* The seal's notes come after all others, so that the first target stays. */
+static enum hotpatch_status take_sealed(void *context,
+					const struct hp_note *note)
+{
+	struct reader *reader = context;
+	enum hotpatch_status status;
+	const char *texts[2];
+	const char *fault = NULL;
+
+	if (!hp_note_is(note, HOTPATCH_NOTE_OWNER, note->type) ||
+	    !hp_sealed_is_note(note->type) || reader->unsealed)
+		return HOTPATCH_OK;
+	if (note->type == HOTPATCH_NOTE_BUILD) {
+		if (!hp_note_split(note, sizeof(struct hotpatch_note_build),
+				   texts, 2))
+			return refuse(reader, HOTPATCH_E_NOTE,
+				      "has a malformed note of a sealed build");
+		status = check_target(reader, texts);
+		if (status != HOTPATCH_OK)
+			return status;
+		fault = hp_sealed_build(&reader->manifest, note, texts);
+	} else {
+		fault = hp_sealed_facts(&reader->manifest, note);
+	}
+	return fault ? refuse(reader, HOTPATCH_E_NOTE, fault) : HOTPATCH_OK;
 }
 
 static enum hotpatch_status take_replace(struct reader *reader,
@@ -520,9 +350,9 @@ static enum hotpatch_status take_replace(struct reader *reader,
 	struct hp_replace *replace;
 	const char *texts[4];
 
-	if (!split(note, sizeof(head), texts, 4) || !is_base_name(texts[0]) ||
-	    !is_base_name(texts[1]) || !is_function_name(texts[2]) ||
-	    !is_clean(texts[3], SIZE_MAX))
+	if (!hp_note_split(note, sizeof(head), texts, 4) ||
+	    !is_base_name(texts[0]) || !is_base_name(texts[1]) ||
+	    !is_function_name(texts[2]) || !is_clean(texts[3], SIZE_MAX))
 		return refuse(reader, HOTPATCH_E_NOTE,
 			      "has a malformed note of a replacement");
 	memcpy(&head, note->bytes, sizeof(head));
@@ -545,7 +375,7 @@ static enum hotpatch_status take_name(struct reader *reader,
 {
 	const char *text;
 
-	if (!split(note, 0, &text, 1) ||
+	if (!hp_note_split(note, 0, &text, 1) ||
 	    (!is_patch_name(text) && !(all && !strcmp(text, "*"))))
 		return refuse(reader, HOTPATCH_E_NOTE,
 			      "has a malformed name of another patch");
@@ -564,7 +394,7 @@ static enum hotpatch_status take_expires(struct reader *reader,
 		memcpy(&head, note->bytes, sizeof(head));
 	if (!head.seconds ||
 	    (note->size != sizeof(head) &&
-	     !split(note, sizeof(head), &text, 1)) ||
+	     !hp_note_split(note, sizeof(head), &text, 1)) ||
 	    *text)
 		return refuse(reader, HOTPATCH_E_NOTE,
 			      "has a malformed note of its expiry");
@@ -580,7 +410,8 @@ static enum hotpatch_status take_callback(struct reader *reader,
 	struct hp_callback *callback;
 	const char *object;
 
-	if (!split(note, sizeof(head), &object, 1) || !is_base_name(object))
+	if (!hp_note_split(note, sizeof(head), &object, 1) ||
+	    !is_base_name(object))
 		return refuse(reader, HOTPATCH_E_NOTE,
 			      "has a malformed note of a callback");
 	memcpy(&head, note->bytes, sizeof(head));
@@ -602,7 +433,7 @@ static enum hotpatch_status take_state(struct reader *reader,
 	struct hp_state *state;
 	const char *id;
 
-	if (!split(note, sizeof(head), &id, 1) || !is_patch_name(id))
+	if (!hp_note_split(note, sizeof(head), &id, 1) || !is_patch_name(id))
 		return refuse(reader, HOTPATCH_E_NOTE,
 			      "has a malformed note of a state");
 	memcpy(&head, note->bytes, sizeof(head));
@@ -615,12 +446,88 @@ static enum hotpatch_status take_state(struct reader *reader,
 	return HOTPATCH_OK;
 }
 
-static enum hotpatch_status take(struct reader *reader,
-				 const struct hp_note *note)
+/* An import from a patch requires it, as if a note said so. */
+static void require(struct hp_manifest *manifest, const char *patch)
 {
+	size_t i;
+
+	for (i = 0; i < manifest->require_count; i++)
+		if (!strcmp(manifest->requires[i], patch))
+			return;
+	manifest->requires[manifest->require_count++] = patch;
+}
+
+static enum hotpatch_status take_import(struct reader *reader,
+					const struct hp_note *note)
+{
+	struct hp_manifest *manifest = &reader->manifest;
+	struct hotpatch_note_import head;
+	struct hp_import *import;
+	const char *texts[5];
+
+	if (!hp_note_split(note, sizeof(head), texts, 5) ||
+	    (*texts[0] && !is_patch_name(texts[0])) ||
+	    !is_base_name(texts[1]) || !is_base_name(texts[2]) ||
+	    !is_function_name(texts[3]) || !is_clean(texts[4], SIZE_MAX))
+		return refuse(reader, HOTPATCH_E_NOTE,
+			      "has a malformed note of an import");
+	memcpy(&head, note->bytes, sizeof(head));
+	if (head.kind > HOTPATCH_IMPORT_THREAD_LOCAL || head.reserved ||
+	    (*texts[0] && head.kind != HOTPATCH_IMPORT_ADDRESS))
+		return refuse_text(reader, HOTPATCH_E_NOTE,
+				   "imports in an unknown way", texts[3]);
+	import = &manifest->imports[manifest->import_count++];
+	import->kind = (enum hotpatch_import_kind)head.kind;
+	import->patch = texts[0];
+	import->module = texts[1];
+	import->file = texts[2];
+	import->name = texts[3];
+	import->type = texts[4];
+	if (*import->patch)
+		require(manifest, import->patch);
+	return HOTPATCH_OK;
+}
+
+static enum hotpatch_status take_export(struct reader *reader,
+					const struct hp_note *note)
+{
+	struct hp_manifest *manifest = &reader->manifest;
+	struct hp_export *export;
+	const char *texts[2];
+
+	if (!hp_note_split(note, 0, texts, 2) || !is_function_name(texts[0]) ||
+	    !is_clean(texts[1], SIZE_MAX))
+		return refuse(reader, HOTPATCH_E_NOTE,
+			      "has a malformed note of an export");
+	export = &manifest->exports[manifest->export_count++];
+	export->name = texts[0];
+	export->type = texts[1];
+	return HOTPATCH_OK;
+}
+
+static enum hotpatch_status take_allow(struct reader *reader,
+				       const struct hp_note *note)
+{
+	struct hp_manifest *manifest = &reader->manifest;
+	struct hp_allow *allow = &manifest->allows[manifest->allow_count++];
+	const char *texts[2];
+
+	if (!hp_note_split(note, 0, texts, 2) || !is_clean(texts[0], 63) ||
+	    !is_clean(texts[1], SIZE_MAX))
+		return refuse(reader, HOTPATCH_E_NOTE,
+			      "has a malformed note of what was allowed");
+	allow->reason = texts[0];
+	allow->name = texts[1];
+	return HOTPATCH_OK;
+}
+
+static enum hotpatch_status take(void *context, const struct hp_note *note)
+{
+	struct reader *reader = context;
 	struct hp_manifest *m = &reader->manifest;
 
-	if (!hp_note_is(note, HOTPATCH_NOTE_OWNER, note->type))
+	if (!hp_note_is(note, HOTPATCH_NOTE_OWNER, note->type) ||
+	    (reader->unsealed && hp_sealed_is_note(note->type)))
 		return HOTPATCH_OK;
 	switch (note->type) {
 	case HOTPATCH_NOTE_BUNDLE:
@@ -641,9 +548,17 @@ static enum hotpatch_status take(struct reader *reader,
 		return take_callback(reader, note);
 	case HOTPATCH_NOTE_STATE:
 		return take_state(reader, note);
-	default:
+	case HOTPATCH_NOTE_CONFLICTS:
 		return take_name(reader, note, m->conflicts, &m->conflict_count,
 				 false);
+	case HOTPATCH_NOTE_IMPORT:
+		return take_import(reader, note);
+	case HOTPATCH_NOTE_EXPORT:
+		return take_export(reader, note);
+	case HOTPATCH_NOTE_ALLOW:
+		return take_allow(reader, note);
+	default: /* the seal's, which come last */
+		return HOTPATCH_OK;
 	}
 }
 
@@ -662,7 +577,7 @@ static enum hotpatch_status check_duplicates(const struct reader *reader)
 			      "could not be read for want of memory");
 	for (i = 0; i < count; i++) {
 		sorted[i] = manifest->replaces[i];
-		if (!*sorted[i].module)
+		if (!*sorted[i].module && manifest->target_count)
 			sorted[i].module = manifest->targets[0].module;
 	}
 	qsort(sorted, count, sizeof(*sorted), hp_replace_compare);
@@ -686,6 +601,12 @@ static enum hotpatch_status check_replaces(const struct reader *reader)
 		return refuse(reader, HOTPATCH_E_NOTE, "replaces nothing");
 	for (i = 0; i < manifest->replace_count; i++) {
 		module = manifest->replaces[i].module;
+		if (*module && !has_target(manifest, module))
+			return refuse_text(reader, HOTPATCH_E_NO_TARGET,
+					   "names no build of", module);
+	}
+	for (i = 0; i < manifest->import_count; i++) {
+		module = manifest->imports[i].module;
 		if (*module && !has_target(manifest, module))
 			return refuse_text(reader, HOTPATCH_E_NO_TARGET,
 					   "names no build of", module);
@@ -763,13 +684,15 @@ static enum hotpatch_status read_notes(struct reader *reader)
 {
 	enum hotpatch_status status;
 
-	status = each_note(reader, survey);
+	status = hp_elf_each_note(&reader->elf, survey, reader);
 	if (status == HOTPATCH_OK)
 		status = check_survey(reader);
 	if (status == HOTPATCH_OK)
 		status = reserve(reader);
 	if (status == HOTPATCH_OK)
-		status = each_note(reader, take);
+		status = hp_elf_each_note(&reader->elf, take, reader);
+	if (status == HOTPATCH_OK)
+		status = hp_elf_each_note(&reader->elf, take_sealed, reader);
 	if (status == HOTPATCH_OK)
 		status = check_replaces(reader);
 	if (status == HOTPATCH_OK)
@@ -804,34 +727,45 @@ int hp_replace_compare(const void *a, const void *b)
 	return order;
 }
 
+static enum hotpatch_status parse(struct reader *reader,
+				  struct hp_manifest *manifest)
+{
+	enum hotpatch_status status = hp_elf_read(&reader->elf);
+
+	if (status == HOTPATCH_OK)
+		status = read_notes(reader);
+	if (status != HOTPATCH_OK) {
+		hp_manifest_release(&reader->manifest);
+		return status;
+	}
+	reader->manifest.constructors = reader->elf.constructors;
+	*manifest = reader->manifest;
+	return HOTPATCH_OK;
+}
+
 enum hotpatch_status hp_manifest_parse(const void *bytes, size_t size,
 				       const char *object,
 				       struct hp_manifest *manifest,
 				       struct hotpatch_error *err)
 {
 	struct reader reader = {
-		.bytes = bytes,
-		.size = size,
-		.object = object,
-		.err = err,
+		.elf = {bytes, size, object, err, .constructors = 0},
 	};
-	enum hotpatch_status status;
 
-	status = read_header(&reader);
-	if (status == HOTPATCH_OK)
-		status = check_segments(&reader);
-	if (status == HOTPATCH_OK)
-		status = check_sections(&reader);
-	if (status == HOTPATCH_OK)
-		status = read_dynamic(&reader);
-	if (status == HOTPATCH_OK)
-		status = read_notes(&reader);
-	if (status != HOTPATCH_OK) {
-		hp_manifest_release(&reader.manifest);
-		return status;
-	}
-	*manifest = reader.manifest;
-	return HOTPATCH_OK;
+	return parse(&reader, manifest);
+}
+
+enum hotpatch_status hp_manifest_parse_unsealed(const void *bytes, size_t size,
+						const char *object,
+						struct hp_manifest *manifest,
+						struct hotpatch_error *err)
+{
+	struct reader reader = {
+		.elf = {bytes, size, object, err, .constructors = 0},
+		.unsealed = true,
+	};
+
+	return parse(&reader, manifest);
 }
 
 void hp_manifest_release(struct hp_manifest *manifest)
@@ -843,5 +777,8 @@ void hp_manifest_release(struct hp_manifest *manifest)
 	free(manifest->conflicts);
 	free(manifest->callbacks);
 	free(manifest->states);
+	free(manifest->imports);
+	free(manifest->exports);
+	free(manifest->allows);
 	memset(manifest, 0, sizeof(*manifest));
 }

@@ -16,10 +16,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Texts point into the file's bytes. */
+/*
+ * Texts point into the file's bytes. Only the seal names several builds of one
+ * module; @functions and @imports are its facts of this one, as they lie in the
+ * file, for hp_sealed_function() and hp_sealed_import().
+ */
 struct hp_target {
 	const char *module;
 	const char *build_id; /* hexadecimal, lower case */
+	bool sealed;
+	const unsigned char *functions;
+	size_t function_count;
+	const unsigned char *imports;
+	size_t import_count;
 };
 
 struct hp_replace {
@@ -40,6 +49,26 @@ struct hp_state {
 	uint32_t version;
 };
 
+struct hp_import {
+	const char *patch;  /* "" for the host */
+	const char *module; /* "" for the first target */
+	const char *file;   /* "" unless it is static */
+	const char *name;
+	const char *type; /* as spelled */
+	enum hotpatch_import_kind kind;
+};
+
+struct hp_export {
+	const char *name;
+	const char *type;
+};
+
+/* What whoever sealed the bundle accepted. */
+struct hp_allow {
+	const char *reason;
+	const char *name;
+};
+
 struct hp_manifest {
 	const char *name;
 	uint64_t sequence;
@@ -55,7 +84,7 @@ struct hp_manifest {
 	size_t replace_count;
 	const char **supersedes; /* HOTPATCH_REPLACES */
 	size_t supersede_count;
-	const char **requires;
+	const char **requires; /* also by an import */
 	size_t require_count;
 	const char **conflicts;
 	size_t conflict_count;
@@ -63,6 +92,13 @@ struct hp_manifest {
 	size_t callback_count;
 	struct hp_state *states;
 	size_t state_count;
+	struct hp_import *imports;
+	size_t import_count;
+	struct hp_export *exports;
+	size_t export_count;
+	struct hp_allow *allows;
+	size_t allow_count;
+	struct hp_target *sealing; /* while the seal's notes are read */
 };
 
 /*
@@ -77,6 +113,12 @@ enum hotpatch_status hp_manifest_parse(const void *bytes, size_t size,
 				       const char *object,
 				       struct hp_manifest *manifest,
 				       struct hotpatch_error *err);
+
+/* The same as it was before it was sealed, when it may name no target yet. */
+enum hotpatch_status hp_manifest_parse_unsealed(const void *bytes, size_t size,
+						const char *object,
+						struct hp_manifest *manifest,
+						struct hotpatch_error *err);
 void hp_manifest_release(struct hp_manifest *manifest);
 
 /* "before-revert" */

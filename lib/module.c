@@ -95,12 +95,16 @@ static void read_segments(const struct dl_phdr_info *info,
 	int i;
 
 	facts->start = UINTPTR_MAX;
+	facts->base = info->dlpi_addr;
+	facts->tls = info->dlpi_tls_modid;
 	for (i = 0; i < info->dlpi_phnum; i++, segment++) {
 		start = info->dlpi_addr + segment->p_vaddr;
 		if (segment->p_type == PT_NOTE && !facts->build_id[0])
 			read_build_id(info, segment, facts->build_id);
 		if (segment->p_type == PT_GNU_EH_FRAME)
 			read_unwind(info, start, facts);
+		if (segment->p_type == PT_TLS)
+			facts->tls_size = segment->p_memsz;
 		if (segment->p_type != PT_LOAD)
 			continue;
 		if (start < facts->start)
@@ -110,6 +114,17 @@ static void read_segments(const struct dl_phdr_info *info,
 	}
 }
 
+static void read_facts(const struct dl_phdr_info *info,
+		       struct hp_module_facts *facts)
+{
+	memset(facts, 0, sizeof(*facts));
+	facts->program = info->dlpi_name[0] == '\0';
+	hp_text_copy(facts->name, sizeof(facts->name),
+		     facts->program ? program_invocation_short_name :
+				      base_name(info->dlpi_name));
+	read_segments(info, facts);
+}
+
 static int visit(struct dl_phdr_info *info, size_t size, void *argument)
 {
 	struct search *search = argument;
@@ -117,12 +132,7 @@ static int visit(struct dl_phdr_info *info, size_t size, void *argument)
 	(void)size;
 	if (!segment_around(info, search->address))
 		return 0;
-	memset(search->facts, 0, sizeof(*search->facts));
-	search->facts->program = info->dlpi_name[0] == '\0';
-	hp_text_copy(search->facts->name, sizeof(search->facts->name),
-		     search->facts->program ? program_invocation_short_name :
-					      base_name(info->dlpi_name));
-	read_segments(info, search->facts);
+	read_facts(info, search->facts);
 	return 1;
 }
 
@@ -131,6 +141,63 @@ bool hp_module_find(const void *address, struct hp_module_facts *facts)
 	struct search search = {(uintptr_t)address, facts};
 
 	return dl_iterate_phdr(visit, &search) == 1;
+}
+
+struct walk {
+	hp_module_visit visit;
+	void *context;
+};
+
+static int visit_each(struct dl_phdr_info *info, size_t size, void *argument)
+{
+	const struct walk *walk = argument;
+	struct hp_module_facts facts;
+
+	(void)size;
+	read_facts(info, &facts);
+	return walk->visit(walk->context, &facts, info->dlpi_name);
+}
+
+void hp_module_each(hp_module_visit visit_one, void *context)
+{
+	struct walk walk = {visit_one, context};
+
+	dl_iterate_phdr(visit_each, &walk);
+}
+
+struct range {
+	uintptr_t base;
+	uintptr_t address;
+	size_t size;
+	uint32_t flags;
+};
+
+static int visit_range(struct dl_phdr_info *info, size_t size, void *argument)
+{
+	const struct range *range = argument;
+	const ElfW(Phdr) *segment = info->dlpi_phdr;
+	uintptr_t offset;
+	int i;
+
+	(void)size;
+	for (i = 0; i < info->dlpi_phnum; i++, segment++) {
+		offset = range->address - info->dlpi_addr - segment->p_vaddr;
+		if (info->dlpi_addr == range->base &&
+		    segment->p_type == PT_LOAD &&
+		    (segment->p_flags & range->flags) == range->flags &&
+		    offset < segment->p_memsz &&
+		    range->size <= segment->p_memsz - offset)
+			return 1;
+	}
+	return 0;
+}
+
+bool hp_module_maps(const struct hp_module_facts *facts, uintptr_t address,
+		    size_t size, uint32_t flags)
+{
+	struct range range = {facts->base, address, size, flags};
+
+	return dl_iterate_phdr(visit_range, &range) == 1;
 }
 
 static bool is_mapped(const struct hp_module_facts *facts, uintptr_t address,

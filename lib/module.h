@@ -16,6 +16,9 @@
  * @name:     base name of the file; of the program's, for the program
  * @build_id: hexadecimal, "" if it has none
  * @start, @stop: addresses from the first to the last segment
+ * @base:     what its own addresses count from
+ * @tls:      the loader's number of its thread-local block, or 0
+ * @tls_size: of that block
  * @unwind:   its .eh_frame_hdr, or 0
  * @unwind_start, @unwind_stop: the segment around that, which is readable
  * @program:  it is the program itself
@@ -25,6 +28,9 @@ struct hp_module_facts {
 	char build_id[HOTPATCH_BUILD_ID_SIZE];
 	uintptr_t start;
 	uintptr_t stop;
+	uintptr_t base;
+	size_t tls;
+	size_t tls_size;
 	uintptr_t unwind;
 	uintptr_t unwind_start;
 	uintptr_t unwind_stop;
@@ -33,6 +39,20 @@ struct hp_module_facts {
 
 /* The module that @address lies in; false if there is none. */
 bool hp_module_find(const void *address, struct hp_module_facts *facts);
+
+/*
+ * Calls @visit for each mapped module until it gives back true; @path is what
+ * the loader knows it by, "" for the program. The loader's lock is held.
+ */
+typedef bool (*hp_module_visit)(void *context,
+				const struct hp_module_facts *facts,
+				const char *path);
+void hp_module_each(hp_module_visit visit, void *context);
+
+/* True if @size bytes at @address lie in one segment of the mapped module
+ * around it that has all @flags (PF_R …). */
+bool hp_module_maps(const struct hp_module_facts *facts, uintptr_t address,
+		    size_t size, uint32_t flags);
 
 /*
  * The function around @address, from the module's unwind table. False if there

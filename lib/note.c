@@ -48,6 +48,31 @@ bool hp_note_is(const struct hp_note *note, const char *owner, uint32_t type)
 	       !memcmp(note->owner, owner, note->owner_size);
 }
 
+bool hp_note_split(const struct hp_note *note, size_t head, const char **texts,
+		   size_t count)
+{
+	const unsigned char *at = note->bytes + head;
+	const unsigned char *end;
+	size_t left;
+	size_t i;
+
+	if (note->size < head)
+		return false;
+	left = note->size - head;
+	for (i = 0; i < count; i++) {
+		end = memchr(at, '\0', left);
+		if (!end)
+			return false;
+		texts[i] = (const char *)at;
+		left -= (size_t)(end + 1 - at);
+		at = end + 1;
+	}
+	for (i = 0; i < left; i++)
+		if (at[i])
+			return false;
+	return left < 4;
+}
+
 bool hp_note_build_id(const struct hp_note *note,
 		      char build_id[HOTPATCH_BUILD_ID_SIZE])
 {

@@ -31,6 +31,11 @@ struct hp_note_walk {
 bool hp_note_next(struct hp_note_walk *walk, struct hp_note *note);
 bool hp_note_is(const struct hp_note *note, const char *owner, uint32_t type);
 
+/* Splits what follows the head of @head bytes into exactly @count texts; false
+ * if it is anything else, apart from zeros that pad it. */
+bool hp_note_split(const struct hp_note *note, size_t head, const char **texts,
+		   size_t count);
+
 /* Writes the note's description as lower-case hexadecimal; false if it is
  * empty or does not fit. */
 bool hp_note_build_id(const struct hp_note *note,

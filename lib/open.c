@@ -149,6 +149,8 @@ static enum hotpatch_status load(struct hotpatch_patch *patch,
 		return status;
 	}
 	patch->owner = getpid();
+	hp_imports_store(&patch->manifest, &patch->imports,
+			 patch->image.bundle);
 	status = prepare_bindings(patch, err);
 	if (status == HOTPATCH_OK)
 		status = hp_callback_create(patch, err);
@@ -310,6 +312,9 @@ open_file(struct hotpatch_patch *patch, const char *path, const char *object,
 	status = judge(patch, options, known, err);
 	if (status == HOTPATCH_OK)
 		status = check_age(patch, options, err);
+	if (status == HOTPATCH_OK)
+		status =
+			hp_imports_find(&patch->manifest, &patch->imports, err);
 	if (status == HOTPATCH_OK)
 		status = load(patch, options, err);
 	if (status == HOTPATCH_OK)

@@ -97,6 +97,8 @@ void hp_patch_destroy(struct hotpatch_patch *patch)
 	hp_callback_destroy(patch);
 	hp_manifest_release(&patch->manifest);
 	hp_file_release(&patch->file);
+	hp_imports_release(&patch->imports);
+	free(patch->imports.exporters);
 	free(patch->bindings);
 	free(patch);
 }
@@ -104,20 +106,6 @@ void hp_patch_destroy(struct hotpatch_patch *patch)
 bool hp_patch_is_under_way(const struct hotpatch_patch *patch)
 {
 	return patch->state <= HOTPATCH_REVERTING;
-}
-
-/* The build-id that the bundle was made for, by the module's name. */
-static const struct hp_target *target_of(const struct hp_manifest *manifest,
-					 const struct hp_replace *replace)
-{
-	size_t i;
-
-	if (!replace->module[0])
-		return &manifest->targets[0];
-	for (i = 0; i < manifest->target_count; i++)
-		if (strcmp(manifest->targets[i].module, replace->module) == 0)
-			return &manifest->targets[i];
-	return NULL;
 }
 
 static bool is_build(const struct hp_module *module,
@@ -161,18 +149,34 @@ static bool is_name_of(const struct hp_module *module,
 		       module->facts.program;
 }
 
-/* The loaded module of that build; else, in @other, one of that name. */
-static const struct hp_module *find_target(const struct hp_target *target,
+/* The name of the module that a replacement or an import means. */
+static const char *module_name(const struct hp_manifest *manifest,
+			       const char *module)
+{
+	return module[0] ? module : manifest->targets[0].module;
+}
+
+/* The loaded module that is one of the builds for which the bundle was made;
+ * else, in @other, one of that name. */
+static const struct hp_module *find_module(const struct hp_manifest *manifest,
+					   const char *name,
 					   const struct hp_module **other)
 {
 	const struct hp_module *module;
+	const struct hp_target *target;
+	size_t i;
 
 	*other = NULL;
-	for (module = hp_modules; module; module = module->next) {
-		if (is_build(module, target))
-			return module;
-		if (is_name_of(module, target))
-			*other = module;
+	for (i = 0; i < manifest->target_count; i++) {
+		target = &manifest->targets[i];
+		if (strcmp(target->module, name) != 0)
+			continue;
+		for (module = hp_modules; module; module = module->next) {
+			if (is_build(module, target))
+				return module;
+			if (is_name_of(module, target))
+				*other = module;
+		}
 	}
 	return NULL;
 }
@@ -215,22 +219,27 @@ enum hotpatch_status hp_patch_check_module(const struct hotpatch_patch *patch,
 					   struct hotpatch_error *err)
 {
 	const struct hp_target *targets = patch->manifest.targets;
+	const struct hp_target *named = NULL;
 	size_t i;
 
-	for (i = 0; i < patch->manifest.target_count; i++)
-		if (is_name_of(module, &targets[i]) &&
-		    !is_build(module, &targets[i]))
-			return other_build(&targets[i], module, err);
-	return HOTPATCH_OK;
+	for (i = 0; i < patch->manifest.target_count; i++) {
+		if (!is_name_of(module, &targets[i]))
+			continue;
+		if (is_build(module, &targets[i]))
+			return HOTPATCH_OK;
+		named = &targets[i];
+	}
+	return named ? other_build(named, module, err) : HOTPATCH_OK;
 }
 
-static enum hotpatch_status check_target(const struct hp_target *target,
+static enum hotpatch_status check_target(const struct hp_manifest *manifest,
+					 const struct hp_target *target,
 					 bool must_be_loaded,
 					 struct hotpatch_error *err)
 {
 	const struct hp_module *other;
 
-	if (find_target(target, &other))
+	if (find_module(manifest, target->module, &other))
 		return HOTPATCH_OK;
 	if (other)
 		return other_build(target, other, err);
@@ -249,27 +258,22 @@ enum hotpatch_status hp_patch_check_fit(const struct hp_manifest *manifest,
 					struct hotpatch_error *err)
 {
 	enum hotpatch_status status = HOTPATCH_OK;
+	const struct hp_replace *replace;
 	const struct hp_module *module;
 	const struct hp_module *other;
-	const struct hp_target *target;
 	struct hotpatch_slot *slot;
 	size_t i;
 
 	for (i = 0; i < manifest->target_count && !status; i++)
-		status = check_target(&manifest->targets[i], i == 0, err);
+		status = check_target(manifest, &manifest->targets[i], i == 0,
+				      err);
 	for (i = 0; i < manifest->replace_count && !status; i++) {
-		target = target_of(manifest, &manifest->replaces[i]);
-		if (!target)
-			return hp_error(err, HOTPATCH_E_NO_TARGET, 0,
-					manifest->replaces[i].name,
-					"%s is replaced in %s, for which the "
-					"bundle names no build",
-					manifest->replaces[i].name,
-					manifest->replaces[i].module);
-		module = find_target(target, &other);
+		replace = &manifest->replaces[i];
+		module = find_module(manifest,
+				     module_name(manifest, replace->module),
+				     &other);
 		if (module)
-			status = check_slot(module, &manifest->replaces[i],
-					    &slot, err);
+			status = check_slot(module, replace, &slot, err);
 	}
 	return status;
 }
@@ -298,18 +302,19 @@ enum hotpatch_status hp_patch_bind(struct hotpatch_patch *patch,
 				   const struct hp_module *module,
 				   struct hotpatch_error *err)
 {
+	const struct hp_manifest *manifest = &patch->manifest;
 	const struct hp_replace *replace;
-	const struct hp_target *target;
 	const struct hp_module *other;
 	enum hotpatch_status status;
 	struct hotpatch_slot *slot;
+	const char *name;
 	size_t i;
 
-	for (i = 0; i < patch->manifest.replace_count; i++) {
-		replace = &patch->manifest.replaces[i];
-		target = target_of(&patch->manifest, replace);
-		if (!target || patch->bindings[i].slot ||
-		    find_target(target, &other) != module)
+	for (i = 0; i < manifest->replace_count; i++) {
+		replace = &manifest->replaces[i];
+		name = module_name(manifest, replace->module);
+		if (patch->bindings[i].slot ||
+		    find_module(manifest, name, &other) != module)
 			continue;
 		status = check_slot(module, replace, &slot, err);
 		if (status != HOTPATCH_OK)

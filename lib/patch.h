@@ -9,6 +9,7 @@
 
 #include "callback.h"
 #include "image.h"
+#include "import.h"
 #include "manifest.h"
 #include "slot.h"
 #include "state.h"
@@ -67,6 +68,7 @@ struct hotpatch_patch {
 	struct hp_voucher voucher;
 	struct hp_manifest manifest;
 	struct hp_image image;
+	struct hp_imports imports;
 	int image_index;
 	pid_t owner;
 	struct hp_binding *bindings; /* one for each of the manifest's */

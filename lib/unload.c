@@ -318,11 +318,20 @@ static bool sections_are_over(const struct hotpatch_patch *patch, char *why,
 			      size_t size)
 {
 	struct hp_task_range range = {patch->born, patch->gone, HP_ANY_PARITY};
+	const struct hotpatch_patch *user;
 	char who[64];
 
 	hp_text_copy(why, size, "the kernel refuses membarrier now");
 	if (was_never_seen(patch))
 		return true;
+	user = hp_imports_user(patch);
+	if (user) {
+		snprintf(why, size,
+			 "%s, which imports from it, is still "
+			 "mapped",
+			 user->manifest.name);
+		return false;
+	}
 	if (!hp_transition_barrier_paid())
 		return false;
 	if (!HP_KEEP(GRACE) || hp_task_none_in(&range, 1))
@@ -438,6 +447,8 @@ static void try_one(struct hotpatch_patch *patch)
 	status = hp_image_unload(&patch->image, &err);
 	if (status == HOTPATCH_OK && patch->owner == getpid())
 		hp_store_remove(patch->image.path);
+	if (status == HOTPATCH_OK)
+		hp_imports_release(&patch->imports);
 	hp_engine_lock();
 	finish(patch, status, &err);
 	hp_engine_unlock();

@@ -14,9 +14,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__x86_64__)
+#include <hotpatch/arch/x86_64.h>
+#elif defined(__aarch64__)
+#include <hotpatch/arch/aarch64.h>
+#else
+#error "hotpatch supports x86-64 and aarch64"
+#endif
+
 #define HOTPATCH_NOTE_OWNER "hotpatch"
 
-/* The format that these macros write; a library refuses a newer one. */
+/*
+ * The format that these macros and the seal write. A library reads its own and
+ * every earlier one, and refuses a newer one by this number. Of a format that
+ * was released nothing changes: a type of note keeps its number, its head and
+ * its texts. Whatever is new is a new type, and so a new format, because a
+ * type that a library does not know is refused: it could be a condition.
+ */
 #define HOTPATCH_NOTE_FORMAT 1
 
 /*
@@ -37,12 +51,28 @@ enum hotpatch_note_type {
 	HOTPATCH_NOTE_REQUIRES = 5,
 	/* head: none; text: name of a patch that must not be active */
 	HOTPATCH_NOTE_CONFLICTS = 6,
-	/* head: hotpatch_note_expires; text: none, or an empty one */
-	HOTPATCH_NOTE_EXPIRES = 15,
 	/* head: hotpatch_note_callback; text: module or "", or the state */
 	HOTPATCH_NOTE_CALLBACKS = 7,
 	/* head: hotpatch_note_state; text: id */
 	HOTPATCH_NOTE_STATE = 8,
+	/* head: hotpatch_note_import; texts: patch or "", module or "", source
+	 * file or "", name, type */
+	HOTPATCH_NOTE_IMPORT = 9,
+	/* zeros; hotpatch seal writes the following types over them */
+	HOTPATCH_NOTE_ROOM = 10,
+	/* head: hotpatch_note_build; texts: module's base name, build-id. A
+	 * target, too; what was found in it follows */
+	HOTPATCH_NOTE_BUILD = 11,
+	/* an array of hotpatch_sealed_function; no texts */
+	HOTPATCH_NOTE_SEALED_FUNCTIONS = 12,
+	/* an array of hotpatch_sealed_import; no texts */
+	HOTPATCH_NOTE_SEALED_IMPORTS = 13,
+	/* head: none; texts: reason, name */
+	HOTPATCH_NOTE_ALLOW = 14,
+	/* head: hotpatch_note_expires; text: none, or an empty one */
+	HOTPATCH_NOTE_EXPIRES = 15,
+	/* head: none; texts: name, type */
+	HOTPATCH_NOTE_EXPORT = 16,
 	/* in the library itself: 64-bit offset from the description to its
 	 * struct hp_marker */
 	HOTPATCH_NOTE_LIBRARY = 100,
@@ -149,6 +179,52 @@ struct hotpatch_callback {
 	void (*function)(struct hotpatch_context *context);
 };
 
+enum hotpatch_import_kind {
+	HOTPATCH_IMPORT_ADDRESS = 0,
+	HOTPATCH_IMPORT_THREAD_LOCAL = 1,
+};
+
+struct hotpatch_note_import {
+	uint32_t kind;
+	uint32_t reserved;
+};
+
+/* The way in which types are hashed; grows when it changes. */
+#define HOTPATCH_ABI_HASH 1
+
+struct hotpatch_note_build {
+	uint32_t abi; /* HOTPATCH_ABI_HASH */
+	uint32_t reserved;
+};
+
+/* @function counts the notes of replacements. @abi_hash is that of the host's
+ * function; the bundle's own is in the note of the replacement. */
+struct hotpatch_sealed_function {
+	uint32_t function;
+	uint32_t flags;
+	uint64_t abi_hash;
+};
+
+/* A type that it reaches is incomplete on one side, and was not compared. */
+#define HOTPATCH_SEALED_OPAQUE 1u
+
+/* What @offset of a sealed import counts from. */
+enum hotpatch_sealed_kind {
+	HOTPATCH_SEALED_EXPORTED = 0, /* nothing: it is looked up by name */
+	HOTPATCH_SEALED_DATA = 1,     /* the address the module is loaded at */
+	HOTPATCH_SEALED_CODE = 2,     /* the same */
+	HOTPATCH_SEALED_TLS = 3,      /* the module's block of a thread */
+};
+
+/* @import counts the notes of imports. */
+struct hotpatch_sealed_import {
+	uint32_t import;
+	uint32_t kind;
+	uint64_t offset;
+	uint64_t size; /* of the object in bytes, 0 if not known */
+	uint64_t type_hash;
+};
+
 /**
  * struct hotpatch_replacement - what a loaded bundle offers for one slot
  * @module:   base name of the target's module, "" for the first target
@@ -165,6 +241,47 @@ struct hotpatch_replacement {
 	void (**original)(void);
 };
 
+/**
+ * struct hotpatch_thread_local - where the library stores how a thread-local
+ *                                variable of the host is reached
+ * @module:  the dynamic loader's number of the module
+ * @offset:  into the module's block, or from the thread pointer
+ * @address: the loader's function, which reads the two words above; NULL
+ *           stands for a variable of the program, at @offset from the pointer
+ *           of each thread
+ */
+struct hotpatch_thread_local {
+	uintptr_t module;
+	uintptr_t offset;
+	void *(*address)(const struct hotpatch_thread_local *place);
+};
+
+/**
+ * struct hotpatch_import - what a loaded bundle wants of another module
+ * @patch:  the patch that exports it, "" for the host
+ * @module: base name of the module, "" for the first target
+ * @file:   source file of a static, "" otherwise
+ * @name:   the variable or function
+ * @kind:   enum hotpatch_import_kind
+ * @place:  of an address: where it is stored; of a thread-local variable: its
+ *          struct hotpatch_thread_local
+ */
+struct hotpatch_import {
+	const char *patch;
+	const char *module;
+	const char *file;
+	const char *name;
+	uint64_t kind;
+	void *place;
+};
+
+/** struct hotpatch_export - what a loaded bundle offers to other bundles */
+struct hotpatch_export {
+	const char *name;
+	const char *type;
+	const void *address;
+};
+
 struct hotpatch_bundle {
 	uint32_t format;
 	uint32_t reserved;
@@ -172,6 +289,10 @@ struct hotpatch_bundle {
 	struct hotpatch_replacement *stop;
 	struct hotpatch_callback *callbacks;
 	struct hotpatch_callback *callbacks_stop;
+	struct hotpatch_import *imports_start;
+	struct hotpatch_import *imports_stop;
+	struct hotpatch_export *exports_start;
+	struct hotpatch_export *exports_stop;
 };
 
 /* The one symbol that a bundle exports. */
@@ -212,11 +333,11 @@ struct hotpatch_bundle {
 	__attribute__((used, section(".note.hotpatch"), aligned(4)))
 /* clang-format off */
 #define HOTPATCH_RECORD_ATTRIBUTES_                                            \
+	HOTPATCH_RECORD_IN_("hotpatch_replacements")
+#define HOTPATCH_RECORD_IN_(name)                                              \
 	HOTPATCH_PLAIN_DATA_ HOTPATCH_RETAIN_                                  \
-	__attribute__((used, section("hotpatch_replacements"), aligned(8)))
-#define HOTPATCH_CALLBACK_ATTRIBUTES_                                          \
-	HOTPATCH_PLAIN_DATA_ HOTPATCH_RETAIN_                                  \
-	__attribute__((used, section("hotpatch_callbacks"), aligned(8)))
+	__attribute__((used, section(name), aligned(8)))
+#define HOTPATCH_CALLBACK_ATTRIBUTES_ HOTPATCH_RECORD_IN_("hotpatch_callbacks")
 #define HOTPATCH_JOIN_(a, b) HOTPATCH_JOIN_2_(a, b)
 #define HOTPATCH_JOIN_2_(a, b) a##b
 
@@ -268,6 +389,20 @@ struct hotpatch_bundle {
 #define HOTPATCH_DEFAULT_TARGET_()
 #endif
 
+/*
+ * How many bytes of notes hotpatch seal may write. It says how many it needs if
+ * these are too few; to be defined before this header is included.
+ */
+#ifndef HOTPATCH_SEAL_ROOM
+#define HOTPATCH_SEAL_ROOM 4096
+#endif
+
+#define HOTPATCH_BOUNDS_(type, section)                                        \
+	HOTPATCH_EXTERN_ __attribute__((                                       \
+		weak, visibility("hidden"))) struct type __start_##section[];  \
+	HOTPATCH_EXTERN_ __attribute__((                                       \
+		weak, visibility("hidden"))) struct type __stop_##section[];
+
 /* clang-format off */
 #define HOTPATCH_BUNDLE_(name, sequence, kind, consistency, flags)             \
 	HOTPATCH_NOTE_(hotpatch_note_bundle_, HOTPATCH_NOTE_BUNDLE,            \
@@ -276,19 +411,32 @@ struct hotpatch_bundle {
 					consistency, flags, sequence),         \
 		       name);                                                  \
 	HOTPATCH_DEFAULT_TARGET_()                                             \
-	HOTPATCH_EXTERN_ __attribute__((weak, visibility("hidden")))           \
-	struct hotpatch_replacement __start_hotpatch_replacements[];           \
-	HOTPATCH_EXTERN_ __attribute__((weak, visibility("hidden")))           \
-	struct hotpatch_replacement __stop_hotpatch_replacements[];            \
-	HOTPATCH_EXTERN_ __attribute__((weak, visibility("hidden")))           \
-	struct hotpatch_callback __start_hotpatch_callbacks[];                 \
-	HOTPATCH_EXTERN_ __attribute__((weak, visibility("hidden")))           \
-	struct hotpatch_callback __stop_hotpatch_callbacks[];                  \
+	HOTPATCH_NOTE_ATTRIBUTES_ static const struct {                        \
+		uint32_t owner_size, size, kind_;                              \
+		char owner[HOTPATCH_PAD_(sizeof(HOTPATCH_NOTE_OWNER))];        \
+		char room[HOTPATCH_PAD_(HOTPATCH_SEAL_ROOM)];                  \
+	} __attribute__((packed)) hotpatch_note_room_ = {                      \
+		sizeof(HOTPATCH_NOTE_OWNER),                                   \
+		HOTPATCH_PAD_(HOTPATCH_SEAL_ROOM),                             \
+		HOTPATCH_NOTE_ROOM,                                            \
+		HOTPATCH_NOTE_OWNER,                                           \
+		{0}};                                                          \
+	HOTPATCH_BOUNDS_(hotpatch_replacement, hotpatch_replacements)          \
+	HOTPATCH_BOUNDS_(hotpatch_callback, hotpatch_callbacks)                \
+	HOTPATCH_BOUNDS_(hotpatch_import, hotpatch_imports)                    \
+	HOTPATCH_BOUNDS_(hotpatch_export, hotpatch_exports)                    \
 	HOTPATCH_EXTERN_ HOTPATCH_API struct hotpatch_bundle hotpatch_bundle_; \
 	__attribute__((used)) struct hotpatch_bundle hotpatch_bundle_ = {      \
-		HOTPATCH_NOTE_FORMAT,          0,                              \
-		__start_hotpatch_replacements, __stop_hotpatch_replacements,   \
-		__start_hotpatch_callbacks,    __stop_hotpatch_callbacks}
+		HOTPATCH_NOTE_FORMAT,                                          \
+		0,                                                             \
+		__start_hotpatch_replacements,                                 \
+		__stop_hotpatch_replacements,                                  \
+		__start_hotpatch_callbacks,                                    \
+		__stop_hotpatch_callbacks,                                     \
+		__start_hotpatch_imports,                                      \
+		__stop_hotpatch_imports,                                       \
+		__start_hotpatch_exports,                                      \
+		__stop_hotpatch_exports}
 /* clang-format on */
 
 /**
@@ -560,5 +708,125 @@ hotpatch_context_find_state(const struct hotpatch_context *context,
 	}
 	return NULL;
 }
+#define HOTPATCH_IMPORT_NOTE_(kind, patch, module, file, type, name)           \
+	HOTPATCH_NOTE_(name##__import_note, HOTPATCH_NOTE_IMPORT,              \
+		       struct hotpatch_note_import, HOTPATCH_BRACED_(kind, 0), \
+		       patch "\0" module "\0" file "\0" #name "\0" type);      \
+	HOTPATCH_RECORD_IN_("hotpatch_imports")                                \
+	static struct hotpatch_import name##__import_record = {                \
+		patch, module, file, #name, kind, (void *)&name##__imported}
+
+#define HOTPATCH_IMPORT_ADDRESS_(patch, module, file, type, name)              \
+	static __typeof__(type) *name##__imported;                             \
+	HOTPATCH_IMPORT_NOTE_(HOTPATCH_IMPORT_ADDRESS, patch, module, file,    \
+			      #type, name);                                    \
+	__attribute__((                                                        \
+		unused)) static inline __typeof__(type) *name##__import(void)  \
+	{                                                                      \
+		return name##__imported;                                       \
+	}                                                                      \
+	typedef __typeof__(type) name##__import_type
+/* clang-format on */
+
+/*
+ * Imports: variables and functions of the host that a bundle's code uses at
+ * the host's own address. The library stores where they are before anything of
+ * the bundle is visible, so a constructor of the bundle must not use one. An
+ * import that is not there is refused with its name, and nothing changes.
+ *
+ * HOTPATCH_IMPORT(int, count); then HOTPATCH_IMPORTED(count)++; a following
+ * "#define count HOTPATCH_IMPORTED(count)" lets "count++" mean the same. The
+ * type of a function is spelled without its name: int (const char *, size_t).
+ */
+
+/**
+ * HOTPATCH_IMPORT() - import what the host exports by name
+ * @type: its type; a compile error if the host's header declares another
+ * @name: the variable or function
+ *
+ * Nothing but the name is needed, so this works in a bundle without a seal. A
+ * sealed one may so import what the host does not export, too, if it has only
+ * one such name.
+ */
+#define HOTPATCH_IMPORT(type, name)                                            \
+	HOTPATCH_EXTERN_ __typeof__(type) name;                                \
+	HOTPATCH_IMPORT_ADDRESS_("", "", "", type, name)
+
+/**
+ * HOTPATCH_IMPORT_STATIC() - import a variable or function that is static in
+ *                            the source file of base name @file
+ *
+ * Only in a sealed bundle: hotpatch seal compares the type with the host's and
+ * records the place.
+ */
+#define HOTPATCH_IMPORT_STATIC(file, type, name)                               \
+	HOTPATCH_IMPORT_ADDRESS_("", "", file, type, name)
+
+/** HOTPATCH_IMPORT_IN() - the same from the named module; @file may be "" */
+#define HOTPATCH_IMPORT_IN(module, file, type, name)                           \
+	HOTPATCH_IMPORT_ADDRESS_("", module, file, type, name)
+
+/**
+ * HOTPATCH_IMPORT_FROM() - import what another bundle exports
+ * @patch: its name; the patch is required (HOTPATCH_REQUIRES()), so it is
+ *         active first and cannot be reverted while this one is active
+ *
+ * @type has to be spelled as in the HOTPATCH_EXPORT() there.
+ */
+#define HOTPATCH_IMPORT_FROM(patch, type, name)                                \
+	HOTPATCH_IMPORT_ADDRESS_(patch, "", "", type, name)
+
+/* clang-format off */
+/**
+ * HOTPATCH_IMPORT_TLS() - import a thread-local variable
+ * @file: base name of the source file in which it is static, "" if it is not
+ *
+ * HOTPATCH_IMPORTED() gives the calling thread's own, also in a thread that is
+ * born later. That costs two instructions for one of the program; for one of a
+ * library a call, some 5 ns. Without a seal only for an exported one.
+ */
+#define HOTPATCH_IMPORT_TLS(file, type, name)                                  \
+	HOTPATCH_IMPORT_TLS_IN("", file, type, name)
+
+/** HOTPATCH_IMPORT_TLS_IN() - the same from the named module */
+#define HOTPATCH_IMPORT_TLS_IN(module, file, type, name)                       \
+	static struct {                                                        \
+		struct hotpatch_thread_local place;                            \
+		__typeof__(type) *type_;                                       \
+	} name##__imported;                                                    \
+	HOTPATCH_IMPORT_NOTE_(HOTPATCH_IMPORT_THREAD_LOCAL, "", module, file,  \
+			      #type, name);                                    \
+	__attribute__((unused)) static inline __typeof__(type) *               \
+		name##__import(void)                                           \
+	{                                                                      \
+		const struct hotpatch_thread_local *place_ =                   \
+			&name##__imported.place;                               \
+		return (__typeof__(type) *)(                                   \
+			place_->address ? place_->address(place_) :            \
+			(void *)(HOTPATCH_ARCH_THREAD_POINTER() +              \
+				 place_->offset));                             \
+	}                                                                      \
+	typedef __typeof__(type) name##__import_type
+/* clang-format on */
+
+/** HOTPATCH_IMPORTED() - the imported variable or function, as an lvalue or to
+ * be called */
+#define HOTPATCH_IMPORTED(name) (*name##__import())
+
+/* clang-format off */
+/**
+ * HOTPATCH_EXPORT() - let other bundles import it
+ * @type: its type; another one is a compile error
+ * @name: a variable or function of this bundle, which may be static
+ */
+#define HOTPATCH_EXPORT(type, name)                                            \
+	HOTPATCH_TEXT_NOTE_(name##__export_note, HOTPATCH_NOTE_EXPORT,         \
+			    #name "\0" #type);                                 \
+	static __typeof__(type) *const name##__exported                        \
+		__attribute__((unused)) = &name;                               \
+	HOTPATCH_RECORD_IN_("hotpatch_exports")                                \
+	static struct hotpatch_export name##__export_record = {                \
+		#name, #type, (const void *)&name}
+/* clang-format on */
 
 #endif

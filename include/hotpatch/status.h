@@ -67,6 +67,12 @@
 	X(E_KEY, -53, "a key is malformed")                                    \
 	X(E_UNSAFE_PATH, -54, "others may change what lies there")             \
 	X(E_PASSWORD, -55, "the password is wrong or missing")                 \
+	X(E_IMPORT, -56, "an import is not there")                             \
+	X(E_IMPORT_TYPE, -57, "an import has another type")                    \
+	X(E_NOT_SEALED, -58, "the bundle is not sealed for this build")        \
+	X(E_SEAL, -59, "it cannot be hotpatched as it is")                     \
+	X(E_SEAL_ROOM, -60, "the bundle has no room for its seal")             \
+	X(E_NO_DEBUG, -61, "debugging information is missing or broken")       \
 	X(E_PREPARE, -64, "the bundle's prepare refused")                      \
 	X(E_STATE_UNKNOWN, -65, "it does not know an installed state")         \
 	X(E_STATE_OLDER, -66, "a newer version of a state is installed")       \

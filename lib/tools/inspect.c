@@ -6,6 +6,7 @@
 #include "tool.h"
 
 #include "../manifest.h"
+#include "../sealed.h"
 #include "../status.h"
 #include "../store.h"
 
@@ -68,18 +69,130 @@ static json_t *report_texts(const char *const *texts, size_t count)
 	return list;
 }
 
+static void format_hash(char *text, size_t size, uint64_t hash)
+{
+	snprintf(text, size, "%016llx", (unsigned long long)hash);
+}
+
+static json_t *report_sealed_functions(const struct hp_manifest *manifest,
+				       const struct hp_target *target)
+{
+	struct hotpatch_sealed_function fact;
+	json_t *list = json_array();
+	char hash[32];
+	size_t i;
+
+	for (i = 0; i < manifest->replace_count; i++) {
+		if (!hp_sealed_function(target, i, &fact))
+			continue;
+		format_hash(hash, sizeof(hash), fact.abi_hash);
+		json_array_append_new(
+			list,
+			json_pack("{s:o, s:s, s:b}", "name",
+				  hp_wire_text(manifest->replaces[i].name),
+				  "abi_hash", hash, "opaque",
+				  !!(fact.flags & HOTPATCH_SEALED_OPAQUE)));
+	}
+	return list;
+}
+
+static const char *sealed_kind_text(uint32_t kind)
+{
+	static const char *const texts[] = {"exported", "data", "code",
+					    "thread-local"};
+
+	return kind < sizeof(texts) / sizeof(*texts) ? texts[kind] : "unknown";
+}
+
+static json_t *report_sealed_imports(const struct hp_manifest *manifest,
+				     const struct hp_target *target)
+{
+	struct hotpatch_sealed_import fact;
+	json_t *list = json_array();
+	char hash[32];
+	size_t i;
+
+	for (i = 0; i < manifest->import_count; i++) {
+		if (!hp_sealed_import(target, i, &fact))
+			continue;
+		format_hash(hash, sizeof(hash), fact.type_hash);
+		json_array_append_new(
+			list,
+			json_pack("{s:o, s:s, s:I, s:I, s:s}", "name",
+				  hp_wire_text(manifest->imports[i].name),
+				  "place", sealed_kind_text(fact.kind),
+				  "offset", (json_int_t)fact.offset, "size",
+				  (json_int_t)fact.size, "type_hash", hash));
+	}
+	return list;
+}
+
 static json_t *report_targets(const struct hp_manifest *manifest)
+{
+	const struct hp_target *target = manifest->targets;
+	json_t *list = json_array();
+	size_t i;
+
+	for (i = 0; i < manifest->target_count; i++, target++)
+		json_array_append_new(
+			list,
+			json_pack("{s:o, s:o, s:b, s:o, s:o}", "module",
+				  hp_wire_text(target->module), "build_id",
+				  hp_wire_text(target->build_id), "sealed",
+				  target->sealed, "functions",
+				  report_sealed_functions(manifest, target),
+				  "imports",
+				  report_sealed_imports(manifest, target)));
+	return list;
+}
+
+static json_t *report_imports(const struct hp_manifest *manifest)
+{
+	const struct hp_import *import = manifest->imports;
+	json_t *list = json_array();
+	size_t i;
+
+	for (i = 0; i < manifest->import_count; i++, import++)
+		json_array_append_new(
+			list,
+			json_pack("{s:o, s:o, s:o, s:o, s:o, s:b}", "name",
+				  hp_wire_text(import->name), "type",
+				  hp_wire_text(import->type), "file",
+				  hp_wire_text(import->file), "module",
+				  hp_wire_text(import->module), "patch",
+				  hp_wire_text(import->patch), "thread_local",
+				  import->kind ==
+					  HOTPATCH_IMPORT_THREAD_LOCAL));
+	return list;
+}
+
+static json_t *report_exports(const struct hp_manifest *manifest)
 {
 	json_t *list = json_array();
 	size_t i;
 
-	for (i = 0; i < manifest->target_count; i++)
+	for (i = 0; i < manifest->export_count; i++)
 		json_array_append_new(
 			list,
-			json_pack("{s:o, s:o}", "module",
-				  hp_wire_text(manifest->targets[i].module),
-				  "build_id",
-				  hp_wire_text(manifest->targets[i].build_id)));
+			json_pack("{s:o, s:o}", "name",
+				  hp_wire_text(manifest->exports[i].name),
+				  "type",
+				  hp_wire_text(manifest->exports[i].type)));
+	return list;
+}
+
+static json_t *report_allowed(const struct hp_manifest *manifest)
+{
+	json_t *list = json_array();
+	size_t i;
+
+	for (i = 0; i < manifest->allow_count; i++)
+		json_array_append_new(
+			list,
+			json_pack("{s:o, s:o}", "reason",
+				  hp_wire_text(manifest->allows[i].reason),
+				  "name",
+				  hp_wire_text(manifest->allows[i].name)));
 	return list;
 }
 
@@ -102,7 +215,7 @@ static json_t *report_functions(const struct hp_manifest *manifest)
 
 static json_t *report_manifest(const struct hp_manifest *manifest)
 {
-	return json_pack(
+	json_t *object = json_pack(
 		"{s:o, s:I, s:s, s:s, s:s, s:I, s:b, s:I, s:o, s:o, s:o, s:o, s:o, "
 		"s:o, s:o}",
 		"name", hp_wire_text(manifest->name), "sequence",
@@ -121,6 +234,13 @@ static json_t *report_manifest(const struct hp_manifest *manifest)
 		report_texts(manifest->conflicts, manifest->conflict_count),
 		"callbacks", report_callbacks(manifest), "states",
 		report_states(manifest));
+
+	json_object_set_new(object, "sealed",
+			    json_boolean(hp_manifest_is_sealed(manifest)));
+	json_object_set_new(object, "imports", report_imports(manifest));
+	json_object_set_new(object, "exports", report_exports(manifest));
+	json_object_set_new(object, "allowed", report_allowed(manifest));
+	return object;
 }
 
 static void print_names(const char *title, const char *const *names,
@@ -157,11 +277,12 @@ static void print_head(const struct hp_manifest *manifest)
 		 consistency_text(manifest));
 	hp_print("build %s\n", manifest->build_id);
 	for (i = 0; i < manifest->target_count; i++)
-		hp_print("for %s, build %s\n",
+		hp_print("for %s, build %s, %s\n",
 			 *manifest->targets[i].module ?
 				 manifest->targets[i].module :
 				 "the program",
-			 manifest->targets[i].build_id);
+			 manifest->targets[i].build_id,
+			 manifest->targets[i].sealed ? "sealed" : "not sealed");
 	if (manifest->constructors)
 		hp_print("runs %zu constructors when it is loaded\n",
 			 manifest->constructors);
@@ -177,6 +298,35 @@ static void print_head(const struct hp_manifest *manifest)
 	print_calls(manifest);
 }
 
+/* "exporter:", "part.so:", "file.c:" or nothing. */
+static const char *origin(const struct hp_import *import)
+{
+	if (*import->patch)
+		return import->patch;
+	return *import->module ? import->module : "";
+}
+
+static void print_links(const struct hp_manifest *manifest)
+{
+	const struct hp_import *import = manifest->imports;
+	size_t i;
+
+	for (i = 0; i < manifest->allow_count; i++)
+		hp_print("accepted %s:%s\n", manifest->allows[i].reason,
+			 manifest->allows[i].name);
+	for (i = 0; i < manifest->import_count; i++, import++)
+		hp_print("imports %s %s%s%s%s%s%s\n", import->name,
+			 import->type,
+			 import->kind == HOTPATCH_IMPORT_THREAD_LOCAL ?
+				 ", thread-local" :
+				 "",
+			 *import->file ? ", of " : "", import->file,
+			 *origin(import) ? ", from " : "", origin(import));
+	for (i = 0; i < manifest->export_count; i++)
+		hp_print("exports %s %s\n", manifest->exports[i].name,
+			 manifest->exports[i].type);
+}
+
 static void print_manifest(const struct hp_manifest *manifest)
 {
 	const struct hp_replace *replace = manifest->replaces;
@@ -184,6 +334,7 @@ static void print_manifest(const struct hp_manifest *manifest)
 	struct hp_table table = {.columns = 4};
 
 	print_head(manifest);
+	print_links(manifest);
 	hp_print("\n");
 	hp_table_add(&table, "FUNCTION");
 	hp_table_add(&table, "FILE");
@@ -235,6 +386,19 @@ enum hotpatch_status hp_command_inspect(const struct hp_options *options,
 	return HOTPATCH_OK;
 }
 
+/* Is it one of the builds of the first target? */
+static bool is_for(const struct hp_manifest *manifest, const char *build_id)
+{
+	const struct hp_target *target = manifest->targets;
+	size_t i;
+
+	for (i = 0; i < manifest->target_count; i++)
+		if (!strcmp(target[i].module, target->module) &&
+		    !strcmp(target[i].build_id, build_id))
+			return true;
+	return false;
+}
+
 /* Only what the process said of itself can be compared: its own build. */
 static enum hotpatch_status judge(const struct hp_manifest *manifest,
 				  const struct hp_options *options,
@@ -254,7 +418,7 @@ static enum hotpatch_status judge(const struct hp_manifest *manifest,
 				"lets them run.",
 				manifest->name);
 	if (!manifest->target_count || *target->module || !*build_id ||
-	    !strcmp(target->build_id, build_id))
+	    is_for(manifest, build_id))
 		return HOTPATCH_OK;
 	return hp_error(err, HOTPATCH_E_WRONG_TARGET, 0, manifest->name,
 			"%s is for build %s, the process has %s.",

@@ -5,6 +5,7 @@
  * sanitizers see each access that is out of bounds or aligned by luck.
  */
 #include "../../lib/manifest.h"
+#include "../../lib/sealed.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* Whoever reads a manifest relies on these. */
 static void check(const struct hp_manifest *manifest)
 {
+	struct hotpatch_sealed_function function;
+	struct hotpatch_sealed_import import;
 	size_t i;
 
 	if (!manifest->target_count || !*manifest->name)
@@ -27,6 +30,13 @@ static void check(const struct hp_manifest *manifest)
 		if (!*manifest->replaces[i].name ||
 		    !manifest->replaces[i].prototype)
 			abort();
+	for (i = 0; i < manifest->import_count; i++)
+		if (!*manifest->imports[i].name || !manifest->imports[i].type)
+			abort();
+	for (i = 0; i < manifest->target_count; i++) {
+		hp_sealed_function(&manifest->targets[i], SIZE_MAX, &function);
+		hp_sealed_import(&manifest->targets[i], SIZE_MAX, &import);
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -89,6 +89,15 @@
 		(place) = frame_;                                              \
 	} while (0)
 
+/* The address that thread-local variables of the program are counted from; read
+ * afresh each time, because a fiber may come back on another thread. */
+#define HOTPATCH_ARCH_THREAD_POINTER()                                         \
+	__extension__({                                                        \
+		uintptr_t pointer_;                                            \
+		__asm__ volatile("mrs %0, tpidr_el0" : "=r"(pointer_));        \
+		pointer_;                                                      \
+	})
+
 #define HOTPATCH_ARCH_WHERE()                                                  \
 	__extension__({                                                        \
 		const void *where_;                                            \

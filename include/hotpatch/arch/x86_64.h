@@ -73,6 +73,15 @@
 #define HOTPATCH_ARCH_RECORD_FRAME(place)                                      \
 	__asm__ volatile("movq %%rsp, %0" : "=m"(place))
 
+/* The address that thread-local variables of the program are counted from; read
+ * afresh each time, because a fiber may come back on another thread. */
+#define HOTPATCH_ARCH_THREAD_POINTER()                                         \
+	__extension__({                                                        \
+		uintptr_t pointer_;                                            \
+		__asm__ volatile("movq %%fs:0, %0" : "=r"(pointer_));          \
+		pointer_;                                                      \
+	})
+
 #define HOTPATCH_ARCH_WHERE()                                                  \
 	__extension__({                                                        \
 		const void *where_;                                            \
