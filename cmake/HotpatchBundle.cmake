@@ -4,7 +4,8 @@ hotpatch_add_bundle(<name>
 	SOURCES <file>...
 	[TARGET <host>]
 	[BUILD_ID_OF <file>]
-	[MODULES <target>...])
+	[MODULES <target>...]
+	[SEAL] [ALLOW <reason:name>...])
 
 Builds <name>.so, a bundle for the build of <host>: a target of this project
 that is an executable or a shared library. The bundle is compiled with the
@@ -15,6 +16,11 @@ program that was shipped. MODULES are more shared libraries of this project
 that the bundle replaces functions of (HOTPATCH_REPLACE_IN). Without TARGET and
 BUILD_ID_OF the sources say themselves what they are for, with
 HOTPATCH_TARGET().
+
+SEAL runs hotpatch seal over what was linked, with <host>, the file and the
+modules as its targets; the build fails where it refuses. They need their
+debugging information. ALLOW accepts what it would refuse. It needs the command,
+with HOTPATCH_SEAL: the target hotpatch::command, or "hotpatch" in the PATH.
 
 A bundle that calls functions of its host by name needs a host that exports
 them: set_target_properties(<host> PROPERTIES ENABLE_EXPORTS ON). Replaced
@@ -39,9 +45,34 @@ function(_hotpatch_describe output kind dependencies)
 		VERBATIM)
 endfunction()
 
+# Seals the bundle once it is linked, and links it anew if a target changed.
+function(_hotpatch_seal name host modules allowed)
+	if(TARGET hotpatch::command)
+		set(command $<TARGET_FILE:hotpatch::command>)
+		add_dependencies(${name} hotpatch::command)
+	else()
+		find_program(HOTPATCH_EXECUTABLE hotpatch REQUIRED)
+		set(command ${HOTPATCH_EXECUTABLE})
+	endif()
+	set(arguments "")
+	foreach(file IN LISTS host modules)
+		list(APPEND arguments --target ${file})
+	endforeach()
+	foreach(reason IN LISTS allowed)
+		list(APPEND arguments --allow ${reason})
+	endforeach()
+	add_custom_command(TARGET ${name} POST_BUILD
+		COMMAND ${command} seal $<TARGET_FILE:${name}> ${arguments}
+		COMMENT "Sealing ${name}"
+		VERBATIM)
+	if(ARGN)
+		add_dependencies(${name} ${ARGN})
+	endif()
+endfunction()
+
 function(hotpatch_add_bundle name)
 	cmake_parse_arguments(PARSE_ARGV 1 arg
-		"" "TARGET;BUILD_ID_OF" "SOURCES;MODULES")
+		"SEAL" "TARGET;BUILD_ID_OF" "SOURCES;MODULES;ALLOW")
 	set(caller "hotpatch_add_bundle(${name})")
 	if(arg_UNPARSED_ARGUMENTS)
 		message(FATAL_ERROR "${caller}: unknown ${arg_UNPARSED_ARGUMENTS}")
@@ -76,6 +107,7 @@ function(hotpatch_add_bundle name)
 		target_compile_options(${name} PRIVATE -mno-outline-atomics)
 	endif()
 	set(file "${arg_BUILD_ID_OF}")
+	set(files "")
 	if(arg_TARGET AND NOT file)
 		set(file $<TARGET_FILE:${arg_TARGET}>)
 	endif()
@@ -93,5 +125,9 @@ function(hotpatch_add_bundle name)
 			${files})
 		# Last of the sources: the first target is the host.
 		target_sources(${name} PRIVATE ${stem}-modules.c)
+	endif()
+	if(arg_SEAL)
+		_hotpatch_seal(${name} "${file}" "${files}" "${arg_ALLOW}"
+			${arg_TARGET} ${arg_MODULES})
 	endif()
 endfunction()

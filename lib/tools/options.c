@@ -38,6 +38,11 @@ enum {
 	COMMENT = 'C',
 	SIGNATURE = 'x',
 	ROLLBACK = 'R',
+	TARGET = 'T',
+	ALLOW = 'l',
+	OUTPUT = 'o',
+	EXPLAIN = 'e',
+	DEBUG_DIR = 'd',
 };
 
 static const struct option long_options[] = {
@@ -61,6 +66,11 @@ static const struct option long_options[] = {
 	{"comment", required_argument, NULL, COMMENT},
 	{"signature", required_argument, NULL, SIGNATURE},
 	{"rollback", no_argument, NULL, ROLLBACK},
+	{"target", required_argument, NULL, TARGET},
+	{"allow", required_argument, NULL, ALLOW},
+	{"output", required_argument, NULL, OUTPUT},
+	{"explain", required_argument, NULL, EXPLAIN},
+	{"debug-dir", required_argument, NULL, DEBUG_DIR},
 	{NULL, 0, NULL, 0},
 };
 
@@ -74,6 +84,9 @@ static const struct hp_command commands[] = {
 	{"keygen", "fW", "NAME", hp_command_keygen},
 	{"sign", "kfCx", "FILE", hp_command_sign},
 	{"verify-signature", "kKx", "FILE", hp_command_verify_signature},
+	{"seal", "Tloedn", "FILE", hp_command_seal},
+	{"check", "Td", "FILE", hp_command_check},
+	{"assess", "d", "FILE", hp_command_assess},
 	{"help", "", NULL, hp_command_help},
 	{"version", "", NULL, hp_command_version},
 };
@@ -169,6 +182,39 @@ static const char **text_place(int letter, struct hp_options *options)
 	}
 }
 
+static enum hotpatch_status add_value(struct hp_list *list, const char *text,
+				      struct hotpatch_error *err)
+{
+	if (list->count == HP_LIST_LIMIT)
+		return usage_error(err, text, "is one too many of its kind");
+	list->items[list->count++] = text;
+	return HOTPATCH_OK;
+}
+
+/* Options of the commands that look at files. */
+static enum hotpatch_status read_file_value(int letter, const char *text,
+					    struct hp_options *options,
+					    struct hotpatch_error *err)
+{
+	switch (letter) {
+	case TARGET:
+		return add_value(&options->targets, text, err);
+	case ALLOW:
+		return add_value(&options->allows, text, err);
+	case OUTPUT:
+		options->output = text;
+		return HOTPATCH_OK;
+	case EXPLAIN:
+		options->explain = text;
+		return HOTPATCH_OK;
+	case DEBUG_DIR:
+		options->debug_directory = text;
+		return HOTPATCH_OK;
+	default:
+		return usage_error(err, "", "An option is not known");
+	}
+}
+
 static enum hotpatch_status read_value(int letter, const char *text,
 				       struct hp_options *options,
 				       struct hotpatch_error *err)
@@ -194,7 +240,7 @@ static enum hotpatch_status read_value(int letter, const char *text,
 	case GOAL:
 		return read_choice(text, goals, &options->goal, err);
 	default:
-		return usage_error(err, "", "An option is not known");
+		return read_file_value(letter, text, options, err);
 	}
 }
 

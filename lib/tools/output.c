@@ -34,6 +34,19 @@ void hp_print(const char *format, ...)
 	fputs(text, stdout);
 }
 
+/* The error was part of the one object that is printed. */
+static bool told;
+
+json_t *hp_json_outcome(json_t *object, enum hotpatch_status status,
+			const struct hotpatch_error *err)
+{
+	if (status) {
+		json_object_set_new(object, "error", hp_wire_error(err));
+		told = true;
+	}
+	return object;
+}
+
 void hp_print_json(json_t *object)
 {
 	json_dumpf(object, stdout, JSON_INDENT(2));
@@ -45,6 +58,8 @@ void hp_print_error(const struct hotpatch_error *err, bool json)
 {
 	char text[sizeof(err->sentence)];
 
+	if (json && told)
+		return;
 	if (json) {
 		hp_print_json(json_pack("{s:o}", "error", hp_wire_error(err)));
 		return;

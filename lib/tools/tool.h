@@ -17,6 +17,13 @@
 
 struct hp_command;
 
+/* The values of an option that may be given several times. */
+#define HP_LIST_LIMIT 64
+struct hp_list {
+	const char *items[HP_LIST_LIMIT];
+	size_t count;
+};
+
 /*
  * @pid:        0 if none was given
  * @timeout_ms: 0 means no limit
@@ -28,6 +35,9 @@ struct hp_command;
  * @comment:    to be signed
  * @signature:  path of a detached signature
  * @operand:    the file or name, or NULL
+ * @targets:    paths of builds; of check, a path or a process's number
+ * @allows:     REASON:NAME
+ * @output, @explain, @debug_directory: NULL if not given
  */
 struct hp_options {
 	const struct hp_command *command;
@@ -49,12 +59,18 @@ struct hp_options {
 	const char *comment;
 	const char *signature;
 	const char *operand;
+	struct hp_list targets;
+	struct hp_list allows;
+	const char *output;
+	const char *explain;
+	const char *debug_directory;
 };
 
 /*
  * @accepts: the letters of the options that it takes besides the global ones
  * @operand: what the usage calls it, or NULL if it takes none
- * @run:     prints the result if it succeeds, and nothing otherwise
+ * @run:     prints the result if it succeeds, and nothing otherwise; those
+ *           that judge a bundle print what they found in any case
  */
 struct hp_command {
 	const char *name;
@@ -140,6 +156,10 @@ json_int_t hp_json_number(const json_t *object, const char *key);
 /* Writes without letting foreign bytes reach the terminal as commands. */
 __attribute__((format(printf, 1, 2))) void hp_print(const char *format, ...);
 void hp_print_json(json_t *object); /* and releases it */
+/* Puts the error into the object of a command that shows its result also when
+ * that is a refusal; it is not printed again then. */
+json_t *hp_json_outcome(json_t *object, enum hotpatch_status status,
+			const struct hotpatch_error *err);
 void hp_print_error(const struct hotpatch_error *err, bool json);
 
 enum hotpatch_status hp_command_list(const struct hp_options *options,
@@ -161,6 +181,12 @@ enum hotpatch_status hp_command_sign(const struct hp_options *options,
 enum hotpatch_status
 hp_command_verify_signature(const struct hp_options *options,
 			    struct hotpatch_error *err);
+enum hotpatch_status hp_command_seal(const struct hp_options *options,
+				     struct hotpatch_error *err);
+enum hotpatch_status hp_command_check(const struct hp_options *options,
+				      struct hotpatch_error *err);
+enum hotpatch_status hp_command_assess(const struct hp_options *options,
+				       struct hotpatch_error *err);
 enum hotpatch_status hp_command_help(const struct hp_options *options,
 				     struct hotpatch_error *err);
 enum hotpatch_status hp_command_version(const struct hp_options *options,
