@@ -449,7 +449,8 @@ static void add_sealed_tests(TCase *tcase)
 int main(void)
 {
 	Suite *suite = suite_create("imports");
-	TCase *tcase = tcase_create("imports");
+	TCase *tcase = tcase_create("plain");
+	TCase *sealed = tcase_create("sealed");
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
@@ -467,8 +468,10 @@ int main(void)
 		       export_that_is_not_there_or_of_another_type_is_refused);
 	tcase_add_test(tcase, exporter_cannot_go_before_its_importer);
 	tcase_add_test(tcase, exporter_stays_mapped_while_its_importer_may_run);
-	add_sealed_tests(tcase);
+	add_sealed_tests(sealed);
+	tcase_set_timeout(sealed, 60);
 	suite_add_tcase(suite, tcase);
+	suite_add_tcase(suite, sealed);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

@@ -68,12 +68,15 @@
 /* @call may use &err for its error. */
 #define expect_ok(call) expect_status(HOTPATCH_OK, call)
 
-/* The file of a bundle of this test, in a buffer that the next call uses. */
+/* The file of a bundle of this test, in a buffer that the next call uses. A
+ * script may have made others of the same names. */
 static inline const char *bundle_path(const char *name)
 {
 	static char path[512];
+	const char *folder = getenv("HOTPATCH_TEST_OTHER_BUNDLES");
 
-	snprintf(path, sizeof(path), "%s/%s.so", HOTPATCH_TEST_BUNDLES, name);
+	snprintf(path, sizeof(path), "%s/%s.so",
+		 folder ? folder : HOTPATCH_TEST_BUNDLES, name);
 	return path;
 }
 
