@@ -69,6 +69,8 @@ static void note_opaque(struct hp_comparison *comparison,
 			       text, comparison->object);
 }
 
+/* NOLINTBEGIN(misc-no-recursion): types nest; bounded by
+ * DEPTH_LIMIT, and a trial begins no trials.  */
 /* Looks among the complete types of that name for one that is equal to @whole;
  * if there is none, takes the first. */
 static bool complete(struct hp_comparison *comparison,
@@ -294,6 +296,7 @@ void hp_abi_compare_types(struct hp_comparison *comparison, struct hp_type host,
 		report_signature(comparison, "the type", &host, &bundle);
 	compare_pairs(comparison);
 }
+/* NOLINTEND(misc-no-recursion) */
 
 void hp_comparison_release(struct hp_comparison *comparison)
 {

@@ -154,6 +154,8 @@ size_t hp_type_bounds(struct hp_type *type, uint64_t *bounds, size_t size)
 	return count;
 }
 
+/* NOLINTBEGIN(misc-no-recursion): arrays of arrays; bounded
+ * by their depth. */
 static uint64_t array_size(struct hp_type *type, int depth)
 {
 	struct hp_type element = hp_die_type(&type->die);
@@ -188,6 +190,7 @@ uint64_t hp_type_size(struct hp_type *type)
 		return sizeof(void *);
 	return 0;
 }
+/* NOLINTEND(misc-no-recursion) */
 
 static const char *tag_word(int tag)
 {
@@ -216,6 +219,8 @@ append(char *text, size_t size, const char *format, ...)
 	va_end(arguments);
 }
 
+/* NOLINTBEGIN(misc-no-recursion): types nest; bounded by their
+ * depth. */
 static void spell(const struct hp_type *type, char *text, size_t size,
 		  int depth)
 {
@@ -261,6 +266,7 @@ static void spell(const struct hp_type *type, char *text, size_t size,
 			       name ? name : "without a name");
 	}
 }
+/* NOLINTEND(misc-no-recursion) */
 
 void hp_type_spell(const struct hp_type *type, char *text, size_t size)
 {

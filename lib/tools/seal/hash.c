@@ -78,6 +78,8 @@ static uint64_t number_of(struct writer *writer, Dwarf_Die *die)
 	return i;
 }
 
+/* NOLINTBEGIN(misc-no-recursion): types nest; bounded by
+ * DEPTH_LIMIT. */
 static void write_type(struct writer *writer, struct hp_type type, int depth);
 
 static void write_tagged(struct writer *writer, struct hp_type *type)
@@ -160,6 +162,7 @@ static void write_type(struct writer *writer, struct hp_type type, int depth)
 		write_number(writer, hp_type_size(&type));
 	}
 }
+/* NOLINTEND(misc-no-recursion) */
 
 static void write_member(struct writer *writer, Dwarf_Die *die)
 {

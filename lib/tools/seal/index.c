@@ -165,6 +165,8 @@ static bool goes_on(struct walker *walker, unsigned int depth)
 	return !walker->failed && !walker->binary->damaged;
 }
 
+/* NOLINTBEGIN(misc-no-recursion): entries nest; bounded by
+ * DEPTH_LIMIT. */
 static void walk(struct walker *walker, Dwarf_Die *parent,
 		 const struct scope *outer, unsigned int depth)
 {
@@ -179,6 +181,7 @@ static void walk(struct walker *walker, Dwarf_Die *parent,
 		walk(walker, &die, &scope, depth + 1);
 	}
 }
+/* NOLINTEND(misc-no-recursion) */
 
 static int by_function(const void *a, const void *b)
 {
