@@ -782,8 +782,9 @@ hotpatch_context_find_state(const struct hotpatch_context *context,
  * @file: base name of the source file in which it is static, "" if it is not
  *
  * HOTPATCH_IMPORTED() gives the calling thread's own, also in a thread that is
- * born later. That costs two instructions for one of the program; for one of a
- * library a call, some 5 ns. Without a seal only for an exported one.
+ * born later. That costs two loads for one of the program; for one of a library
+ * a call of the dynamic loader's, which may allocate the first time in a
+ * thread. Without a seal only for an exported one.
  */
 #define HOTPATCH_IMPORT_TLS(file, type, name)                                  \
 	HOTPATCH_IMPORT_TLS_IN("", file, type, name)
@@ -826,7 +827,7 @@ hotpatch_context_find_state(const struct hotpatch_context *context,
 		__attribute__((unused)) = &name;                               \
 	HOTPATCH_RECORD_IN_("hotpatch_exports")                                \
 	static struct hotpatch_export name##__export_record = {                \
-		#name, #type, (const void *)&name}
+		#name, #type, __extension__(const void *) &name}
 /* clang-format on */
 
 #endif

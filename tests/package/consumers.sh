@@ -24,12 +24,15 @@ mv "$work/before" "$work/moved"
 grep -rlF -e "$work/before" "$work/moved/lib/cmake" "$work/moved/lib/pkgconfig" &&
 	fail "the installed tree names its first place"
 
-configure "$consumer" "$work/package" -DCMAKE_PREFIX_PATH="$work/moved"
+configure "$consumer" "$work/package" -DCMAKE_PREFIX_PATH="$work/moved" \
+	-DCONSUMER_SEAL=SEAL
 quietly cmake --build "$work/package"
 quietly ctest --test-dir "$work/package" --output-on-failure
+"$work/moved/bin/hotpatch" inspect "$work/package/fix.so" |
+	grep -q '^for the program.*, sealed' || fail "the bundle is not sealed"
 
 configure "$consumer" "$work/folder" -DHOTPATCH_SOURCE="$source_folder" \
-	-DBUILD_SHARED_LIBS=$shared
+	-DBUILD_SHARED_LIBS=$shared -DCONSUMER_SEAL=SEAL
 quietly cmake --build "$work/folder"
 quietly ctest --test-dir "$work/folder" --output-on-failure
 [ "$(ctest --test-dir "$work/folder" -N | grep -c 'Test *#')" = 1 ] ||

@@ -131,3 +131,29 @@ HOTPATCH_REPLACE(int, uses_shadows, (void *object))
 		return (int)err.status;
 	return (int)(pair_count() + other_pair_detach_all());
 }
+
+HOTPATCH_IMPORT(int, exported_number);
+HOTPATCH_IMPORT(int(struct pair *, ...), exported_function);
+HOTPATCH_IMPORT_STATIC("server.c", struct pair[4], pairs);
+HOTPATCH_IMPORT_STATIC("server.c", void (*)(int), callback_);
+HOTPATCH_IMPORT_IN("libother.so.1", "", const char *, other_text);
+HOTPATCH_IMPORT_FROM("three", long(long), shared_function);
+HOTPATCH_IMPORT_TLS("server.c", struct pair, of_thread);
+HOTPATCH_IMPORT_TLS_IN("libother.so.1", "other.c", int, number_of_thread);
+
+static long use_imports(long value)
+{
+	struct pair *pair = &HOTPATCH_IMPORTED(pairs)[1];
+
+	HOTPATCH_IMPORTED(exported_number)++;
+	HOTPATCH_IMPORTED(callback_)(HOTPATCH_IMPORTED(number_of_thread));
+	HOTPATCH_IMPORTED(of_thread) = *pair;
+	value += HOTPATCH_IMPORTED(exported_function)(pair, 1, 2);
+	value += HOTPATCH_IMPORTED(other_text)[0];
+	return HOTPATCH_IMPORTED(shared_function)(value);
+}
+
+static int own_number;
+
+HOTPATCH_EXPORT(long(long), use_imports);
+HOTPATCH_EXPORT(int, own_number);

@@ -84,6 +84,7 @@ static bool complete(struct hp_comparison *comparison,
 	struct hp_definition *definition;
 	struct hp_type candidate;
 	bool differs = true;
+	bool taken = false;
 
 	for (definition = first; definition && differs;
 	     definition = hp_definition_next(binary, definition)) {
@@ -99,8 +100,9 @@ static bool complete(struct hp_comparison *comparison,
 				     is_host ? *whole : candidate);
 		differs = trial.differs;
 		hp_comparison_release(&trial);
-		if (!differs || definition == first)
+		if (!differs || !taken)
 			type->die = candidate.die;
+		taken = true;
 	}
 	return hp_type_is_complete(type);
 }

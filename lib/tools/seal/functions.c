@@ -70,14 +70,26 @@ static void check_types(struct hp_seal *seal, size_t index, size_t replace,
 static void report_no_slot(struct hp_seal *seal, size_t index,
 			   const struct hp_replace *replace)
 {
-	bool exists = hp_binary_function(&seal->targets[index], replace->name);
+	const struct hp_binary *host = &seal->targets[index];
+	bool exists = hp_binary_function(host, replace->name);
+	char body[320];
+	GElf_Sym symbol;
 
+	snprintf(body, sizeof(body), "%s__original", replace->name);
+	if (!hp_binary_function(host, body) &&
+	    hp_binary_symbol(host, false, body, &symbol)) {
+		hp_problem_add(&seal->problems, HP_REASON_NO_DEBUG,
+			       replace->name,
+			       "%s has no debugging information of %s",
+			       host->path, replace->name);
+		return;
+	}
 	hp_problem_add(&seal->problems, HP_REASON_NO_SLOT, replace->name,
 		       "%s%s%s is %s %s", replace->file,
 		       *replace->file ? ":" : "", replace->name,
 		       exists ? "not prepared for replacement in" :
 				"not a function of",
-		       seal->targets[index].path);
+		       host->path);
 }
 
 void hp_seal_check_functions(struct hp_seal *seal, size_t index)
@@ -98,7 +110,7 @@ void hp_seal_check_functions(struct hp_seal *seal, size_t index)
 		if (!host)
 			report_no_slot(seal, index, replace);
 		else if (!bundle)
-			hp_problem_add(&seal->problems, HP_REASON_UNKNOWN,
+			hp_problem_add(&seal->problems, HP_REASON_NO_DEBUG,
 				       replace->name,
 				       "the debugging information of the "
 				       "bundle has no body for %s",

@@ -188,7 +188,8 @@ static void check_type(struct wanted *wanted)
 	struct hp_type host = hp_die_type(&wanted->die);
 
 	if (!bundle_type(wanted, &bundle)) {
-		hp_problem_add(&wanted->seal->problems, HP_REASON_UNKNOWN, name,
+		hp_problem_add(&wanted->seal->problems, HP_REASON_NO_DEBUG,
+			       name,
 			       "the debugging information of the bundle has no "
 			       "type for %s",
 			       name);

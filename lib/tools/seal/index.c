@@ -27,6 +27,20 @@ struct walker {
 	bool failed;
 };
 
+/* The source of the unit that an entry was written in: link-time optimisation
+ * puts its code into another one. */
+static const char *source_of(Dwarf_Die *die, const char *source)
+{
+	const char *name = NULL;
+	Dwarf_Die root;
+	Dwarf_Die unit;
+
+	hp_die_root_die(die, &root);
+	if (dwarf_diecu(&root, &unit, NULL, NULL))
+		name = dwarf_diename(&unit);
+	return hp_base_name(name ? name : source);
+}
+
 static const char *file_of(Dwarf_Die *die, const char *source)
 {
 	const char *file = dwarf_decl_file(die);
@@ -60,7 +74,7 @@ static void add_function(struct walker *walker, Dwarf_Die *die)
 	function->has_code = has_code(die);
 	function->is_external = hp_die_flag(die, DW_AT_external);
 	function->is_in_header =
-		strcmp(function->file, hp_base_name(walker->source)) != 0;
+		strcmp(function->file, source_of(die, walker->source)) != 0;
 	if (dwarf_entrypc(die, &function->address))
 		function->address = 0;
 }

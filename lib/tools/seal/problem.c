@@ -119,19 +119,25 @@ void hp_problem_add(struct hp_problems *problems, enum hp_reason reason,
 void hp_remark_add(struct hp_problems *problems, const char *object,
 		   const char *format, ...)
 {
-	struct hp_remark *remark =
-		hp_array_add(&problems->remarks, sizeof(*remark));
+	const struct hp_remark *known = problems->remarks.items;
+	struct hp_remark *place;
+	struct hp_remark remark;
 	va_list arguments;
+	size_t i;
 
-	if (!remark) {
-		problems->no_memory = true;
-		return;
-	}
-	hp_text_copy(remark->object, sizeof(remark->object), object);
+	hp_text_copy(remark.object, sizeof(remark.object), object);
 	va_start(arguments, format);
-	vsnprintf(remark->sentence, sizeof(remark->sentence), format,
-		  arguments);
+	vsnprintf(remark.sentence, sizeof(remark.sentence), format, arguments);
 	va_end(arguments);
+	for (i = 0; i < problems->remarks.count; i++)
+		if (!strcmp(known[i].object, remark.object) &&
+		    !strcmp(known[i].sentence, remark.sentence))
+			return;
+	place = hp_array_add(&problems->remarks, sizeof(remark));
+	if (place)
+		*place = remark;
+	else
+		problems->no_memory = true;
 }
 
 static bool refuses(const struct hp_problem *problem)
@@ -179,11 +185,15 @@ json_t *hp_problems_report(const struct hp_problems *problems)
 	return list;
 }
 
-static void print(const struct hp_problem *problem)
+static void print(const struct hp_problems *problems,
+		  const struct hp_problem *problem)
 {
-	hp_print("%s %s:%s: %s\n", severity(problem),
+	bool named = problems->several && problem->build;
+
+	hp_print("%s %s:%s: %s%s%s%s\n", severity(problem),
 		 hp_reason_text(problem->reason), problem->object,
-		 problem->sentence);
+		 problem->sentence, named ? " (" : "",
+		 named ? problem->build : "", named ? ")" : "");
 }
 
 void hp_problems_print(const struct hp_problems *problems)
@@ -192,7 +202,7 @@ void hp_problems_print(const struct hp_problems *problems)
 	size_t i;
 
 	for (i = 0; i < problems->items.count; i++)
-		print(&problem[i]);
+		print(problems, &problem[i]);
 }
 
 json_t *hp_problems_explain(const struct hp_problems *problems,
@@ -228,7 +238,7 @@ void hp_problems_print_explanation(const struct hp_problems *problems,
 	for (i = 0; i < problems->items.count; i++) {
 		if (!is_about(problem[i].object, object))
 			continue;
-		print(&problem[i]);
+		print(problems, &problem[i]);
 		hp_print("  %s\n", hp_reason_hint(problem[i].reason));
 		shown++;
 	}

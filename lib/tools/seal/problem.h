@@ -33,6 +33,8 @@
 	X(DUPLICATE_STATIC, "duplicate-static", true,                          \
 	  "the bundle would have a copy of its own; import the host's with "   \
 	  "HOTPATCH_IMPORT_STATIC()")                                          \
+	X(NO_DEBUG, "no-debug", true,                                          \
+	  "compile that source file with -g; without, nothing is compared")    \
 	X(UNRESOLVED, "unresolved", true,                                      \
 	  "export it from the host, import it, or link what has it")           \
 	X(IMPORT, "import", true, "check its name and its source file")        \
@@ -101,6 +103,7 @@ struct hp_problems {
 	struct hp_allowance *allowances;
 	size_t allowance_count;
 	const char *build; /* that the following ones are about */
+	bool several;	   /* builds, so that each has to be named */
 	bool no_memory;
 };
 

@@ -127,6 +127,7 @@ enum hotpatch_status hp_seal_open(struct hp_seal *seal, const char *path,
 	if (!reserve(seal, count))
 		return hp_error(err, HOTPATCH_E_NO_MEMORY, 0, path,
 				"no memory to look at %s", path);
+	seal->problems.several = count > 1;
 	for (i = 0; i < count && status == HOTPATCH_OK; i++) {
 		/* Counted first, so that it is closed. */
 		seal->target_count++;

@@ -24,6 +24,7 @@ struct closure {
 
 struct library {
 	char *name;
+	char *path;
 	struct hp_binary binary;
 	bool found;
 };
@@ -104,25 +105,23 @@ static void add_library(void *context, const char *name)
 	struct closure *closure = context;
 	struct library *library;
 	struct hotpatch_error err;
-	char *path;
 
 	if (is_known(closure, name) ||
 	    closure->libraries.count == LIBRARY_LIMIT)
 		return;
 	library = hp_array_add(&closure->libraries, sizeof(*library));
-	path = malloc(PATH_MAX);
-	if (library)
-		library->name = strdup(name);
-	if (!library || !path || !library->name) {
-		free(path);
-		if (library)
-			closure->libraries.count--;
+	if (!library)
+		return;
+	library->name = strdup(name);
+	library->path = malloc(PATH_MAX);
+	if (!library->name || !library->path) {
+		free(library->name);
+		free(library->path);
+		closure->libraries.count--;
 		return;
 	}
-	if (find_library(closure, name, path))
-		library->found = !hp_binary_open(&library->binary, path, &err);
-	free(path);
-	library->binary.path = library->name;
+	library->found = find_library(closure, name, library->path) &&
+			 !hp_binary_open(&library->binary, library->path, &err);
 }
 
 static void read_libraries(struct closure *closure,
@@ -160,6 +159,7 @@ static void close_closure(struct closure *closure)
 		if (library[i].binary.elf || library[i].binary.module)
 			hp_binary_close(&library[i].binary);
 		free(library[i].name);
+		free(library[i].path);
 	}
 	free(closure->libraries.items);
 	free(closure->folders);
