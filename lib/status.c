@@ -50,26 +50,38 @@ enum hotpatch_status hp_error(struct hotpatch_error *err,
 	return status;
 }
 
+static const struct {
+	enum hotpatch_status status;
+	const char *name;
+	const char *text;
+} list[] = {
+#define ROW(name, value, text) {HOTPATCH_##name, #name, text},
+	HOTPATCH_STATUS_MAP(ROW)
+#undef ROW
+};
+
+#define COUNT (sizeof(list) / sizeof(list[0]))
+
+/* Where it stands in the list; COUNT for what is no status. */
+static size_t find(enum hotpatch_status status)
+{
+	size_t i = 0;
+
+	while (i < COUNT && list[i].status != status)
+		i++;
+	return i;
+}
+
 const char *hotpatch_status_name(enum hotpatch_status status)
 {
-	switch (status) {
-#define NAME(name, value, text)                                                \
-	case HOTPATCH_##name:                                                  \
-		return #name;
-		HOTPATCH_STATUS_MAP(NAME)
-#undef NAME
-	}
-	return "E_UNKNOWN";
+	size_t i = find(status);
+
+	return i < COUNT ? list[i].name : "E_UNKNOWN";
 }
 
 const char *hotpatch_status_text(enum hotpatch_status status)
 {
-	switch (status) {
-#define TEXT(name, value, text)                                                \
-	case HOTPATCH_##name:                                                  \
-		return text;
-		HOTPATCH_STATUS_MAP(TEXT)
-#undef TEXT
-	}
-	return "an unknown status";
+	size_t i = find(status);
+
+	return i < COUNT ? list[i].text : "an unknown status";
 }
