@@ -69,10 +69,10 @@ enum hotpatch_note_type {
 	HOTPATCH_NOTE_SEALED_IMPORTS = 13,
 	/* head: none; texts: reason, name */
 	HOTPATCH_NOTE_ALLOW = 14,
-	/* head: hotpatch_note_expires; text: none, or an empty one */
-	HOTPATCH_NOTE_EXPIRES = 15,
 	/* head: none; texts: name, type */
-	HOTPATCH_NOTE_EXPORT = 16,
+	HOTPATCH_NOTE_EXPORT = 15,
+	/* head: hotpatch_note_expires; text: none, or an empty one */
+	HOTPATCH_NOTE_EXPIRES = 16,
 	/* in the library itself: 64-bit offset from the description to its
 	 * struct hp_marker */
 	HOTPATCH_NOTE_LIBRARY = 100,
