@@ -55,6 +55,7 @@ static const char usage[] =
 	"seal:\n"
 	"  --output FILE        write there, not in place\n"
 	"  --dry-run            write nothing\n"
+	"  --sign KEY           sign what was written, as sign --key does\n"
 	"  --explain NAME       why it was refused or included\n"
 	"  --allow REASON:NAME  accept what was refused; it is recorded\n"
 	"\n"

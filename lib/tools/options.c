@@ -43,6 +43,7 @@ enum {
 	OUTPUT = 'o',
 	EXPLAIN = 'e',
 	DEBUG_DIR = 'd',
+	SIGN = 'S',
 };
 
 static const struct option long_options[] = {
@@ -71,6 +72,7 @@ static const struct option long_options[] = {
 	{"output", required_argument, NULL, OUTPUT},
 	{"explain", required_argument, NULL, EXPLAIN},
 	{"debug-dir", required_argument, NULL, DEBUG_DIR},
+	{"sign", required_argument, NULL, SIGN},
 	{NULL, 0, NULL, 0},
 };
 
@@ -84,7 +86,7 @@ static const struct hp_command commands[] = {
 	{"keygen", "fW", "NAME", hp_command_keygen},
 	{"sign", "kfCx", "FILE", hp_command_sign},
 	{"verify-signature", "kKx", "FILE", hp_command_verify_signature},
-	{"seal", "Tloedn", "FILE", hp_command_seal},
+	{"seal", "TloednSfC", "FILE", hp_command_seal},
 	{"check", "Td", "FILE", hp_command_check},
 	{"assess", "d", "FILE", hp_command_assess},
 	{"help", "", NULL, hp_command_help},
@@ -168,6 +170,7 @@ static const char **text_place(int letter, struct hp_options *options)
 	case SOCKET:
 		return &options->socket;
 	case KEY:
+	case SIGN:
 		return &options->key;
 	case KEYS:
 		return &options->keys;

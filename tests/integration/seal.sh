@@ -440,6 +440,21 @@ expect 0 --json assess "$directory/direct"
 has '"way": "table"'
 expect 1 assess "$directory/stripped"
 
+promise=sealed_bundle_is_signed_along
+if "$command" keygen "$directory/key" --no-password >"$output" 2>"$errors"; then
+	expect 0 seal "$directory/once.so" --target "$directory/host" \
+		--output "$directory/signed.so" --sign "$directory/key.key"
+	has ' is sealed for 1 build in .*signed.so$'
+	has 'signed.so is signed by the key '
+	expect 0 verify-signature "$directory/signed.so" \
+		--key "$directory/key.pub"
+	expect 1 seal "$directory/once.so" --target "$directory/host" \
+		--output "$directory/other.so" --sign "$directory/none.key"
+	[ ! -e "$directory/other.so.minisig" ] || fail 'a signature of no key'
+else
+	grep -q E_UNSUPPORTED "$errors" || fail 'no key'
+fi
+
 promise=usage_is_checked
 expect 2 seal "$directory/once.so"
 expect 2 check "$directory/once.so"

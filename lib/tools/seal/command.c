@@ -6,6 +6,7 @@
 #include "seal.h"
 
 #include "../../status.h"
+#include "../sign.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +66,9 @@ static json_t *report(const struct hp_seal *seal,
 				  "build_id", seal->targets[i].build_id, "path",
 				  hp_wire_text(seal->targets[i].path)));
 	json_object_set_new(object, "targets", builds);
+	if (seal->key_id[0])
+		json_object_set_new(object, "key_id",
+				    json_string(seal->key_id));
 	if (options->explain)
 		json_object_set_new(object, "explanation",
 				    hp_problems_explain(&seal->problems,
@@ -88,6 +92,8 @@ static void print(const struct hp_seal *seal, const struct hp_options *options,
 			 seal->target_count == 1 ? "" : "s",
 			 options->dry_run ? "; nothing was written" : " in ",
 			 options->dry_run ? "" : output);
+	if (seal->key_id[0])
+		hp_print("%s is signed by the key %s\n", output, seal->key_id);
 }
 
 static enum hotpatch_status refuse(const struct hp_seal *seal,
@@ -123,6 +129,25 @@ static enum hotpatch_status check_used(const struct hp_seal *seal,
 	return HOTPATCH_OK;
 }
 
+/* A file that could not be signed stays sealed: signing it again is enough. */
+static enum hotpatch_status write_out(struct hp_seal *seal,
+				      const struct hp_options *options,
+				      struct hotpatch_error *err)
+{
+	const struct hp_sign_options signing = {
+		.key = options->key,
+		.password_path = options->password_path,
+		.comment = options->comment,
+	};
+	const char *output = options->output ? options->output :
+					       options->operand;
+	enum hotpatch_status status = hp_seal_write(seal, output, err);
+
+	if (status == HOTPATCH_OK && options->key)
+		status = hp_sign_file(output, &signing, seal->key_id, err);
+	return status;
+}
+
 /* The result is shown also when it is a refusal: all of it, at once. */
 static enum hotpatch_status run(struct hp_seal *seal,
 				const struct hp_options *options,
@@ -144,10 +169,7 @@ static enum hotpatch_status run(struct hp_seal *seal,
 		return status;
 	sealed = !hp_problems_refusing(&seal->problems);
 	if (sealed && !options->dry_run)
-		status = hp_seal_write(seal,
-				       options->output ? options->output :
-							 options->operand,
-				       err);
+		status = write_out(seal, options, err);
 	if (status)
 		return status;
 	status = sealed ? HOTPATCH_OK : refuse(seal, err);

@@ -29,6 +29,7 @@ struct hp_facts {
 /*
  * @hashes: of the bundle's own side, one for each replacement
  * @facts:  one for each of the targets
+ * @key_id: of the key that signed the result, else ""
  */
 struct hp_seal {
 	const char *path;
@@ -41,6 +42,7 @@ struct hp_seal {
 	struct hp_facts *facts;
 	uint64_t *hashes;
 	struct hp_problems problems;
+	char key_id[HOTPATCH_KEY_ID_SIZE];
 };
 
 /* Reads the bundle and the targets at @paths. The caller owes hp_seal_close()
