@@ -13,6 +13,10 @@ if(NOT CMAKE_CXX_COMPILER)
 endif()
 set(CMAKE_READELF aarch64-linux-gnu-readelf)
 
+# Programs name the cross compiler's own loader and libraries. With qemu's
+# prefix for them (-L) "/" would be that folder, and nothing would lie in it.
+set(runtime /usr/aarch64-linux-gnu/lib)
+set(CMAKE_EXE_LINKER_FLAGS_INIT
+	"-Wl,--dynamic-linker=${runtime}/ld-linux-aarch64.so.1,-rpath,${runtime},--disable-new-dtags")
 find_program(HOTPATCH_QEMU NAMES qemu-aarch64-static qemu-aarch64 REQUIRED)
-set(CMAKE_CROSSCOMPILING_EMULATOR
-	${HOTPATCH_QEMU} -L /usr/aarch64-linux-gnu)
+set(CMAKE_CROSSCOMPILING_EMULATOR ${HOTPATCH_QEMU})

@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 
 #define NO_PHASE (-1)
+#define SWEEPS 20
 
 /* What a process that dies leaves for its parent. */
 struct report {
@@ -121,7 +122,7 @@ static void succeed(void)
 	use_directory();
 	one_cycle("one", 1);
 	one_cycle("two", 2);
-	ck_assert_uint_eq(count_copies(), code_stays() ? 2 : 0);
+	ck_assert_uint_eq(count_copies(), 0);
 	report->whole = true;
 }
 
@@ -215,14 +216,18 @@ START_TEST(killed_in_any_phase_its_successor_is_clean_and_can_be_patched)
 	unsigned int most_left = 0;
 	unsigned int number;
 	unsigned int count;
+	int sweep;
 
 	ck_assert_int_eq(run(live), 0);
 	count = report->calls;
-	for (number = 1; number <= count; number++) {
-		reached |= kill_at(number, &most_left);
-		expect_successor();
-		empty_directory();
-	}
+	/* How the threads fall together decides which call meets which phase,
+	 * so one sweep may miss some. */
+	for (sweep = 0; sweep < SWEEPS && (reached & wanted) != wanted; sweep++)
+		for (number = 1; number <= count; number++) {
+			reached |= kill_at(number, &most_left);
+			expect_successor();
+			empty_directory();
+		}
 	ck_assert_uint_gt(most_left, 0);
 	ck_assert_msg((reached & wanted) == wanted, "reached %#llx of %#llx",
 		      (unsigned long long)reached, (unsigned long long)wanted);
