@@ -3,6 +3,7 @@
  * Variables of the bundle: what the host has, too, would silently be there
  * twice, and what is thread-local would need room in every thread.
  */
+#include "die.h"
 #include "seal.h"
 
 #include <stdio.h>
@@ -59,6 +60,18 @@ static void check_variable(struct hp_seal *seal, size_t index,
 		      "that name");
 }
 
+/* The library's own records, which its macros write on both sides. */
+static bool is_record(const struct hp_variable *variable)
+{
+	Dwarf_Die die = variable->die;
+	struct hp_type type = hp_die_type(&die);
+	char text[64];
+
+	hp_type_spell(&type, text, sizeof(text));
+	return strncmp(variable->name, "hotpatch_", 9) == 0 ||
+	       strncmp(text, "struct hotpatch_", 16) == 0;
+}
+
 void hp_seal_check_data(struct hp_seal *seal, size_t index)
 {
 	const struct hp_variable *variable = seal->bundle.variables.items;
@@ -67,7 +80,7 @@ void hp_seal_check_data(struct hp_seal *seal, size_t index)
 	for (i = 0; i < seal->bundle.variables.count; i++, variable++)
 		if (!variable->is_thread_local &&
 		    hp_binary_is_writable(&seal->bundle, variable->address) &&
-		    strncmp(variable->name, "hotpatch_", 9) != 0)
+		    !is_record(variable))
 			check_variable(seal, index, variable);
 }
 
