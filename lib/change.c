@@ -330,8 +330,7 @@ static enum hotpatch_status meet(struct hotpatch_patch *patch,
 	const char *name = patch->manifest.name;
 	enum hotpatch_status status;
 
-	hp_event(HOTPATCH_PHASE_GATHERING, HOTPATCH_OK, name, NULL);
-	status = hp_rendezvous_gather(ms ? ms : HP_RENDEZVOUS_MS, err);
+	status = hp_rendezvous_gather(name, ms ? ms : HP_RENDEZVOUS_MS, err);
 	if (status != HOTPATCH_OK) {
 		hp_patch_explain(patch, status, "%s", err->sentence);
 		hp_event(HOTPATCH_PHASE_PARTED, status, name, err->object);

@@ -173,7 +173,8 @@ static enum hotpatch_status gather(uint64_t until_ns, unsigned int timeout_ms,
 			who, timeout_ms);
 }
 
-enum hotpatch_status hp_rendezvous_gather(unsigned int timeout_ms,
+enum hotpatch_status hp_rendezvous_gather(const char *patch,
+					  unsigned int timeout_ms,
 					  struct hotpatch_error *err)
 {
 	uint64_t until_ns = hp_now_ns() + (uint64_t)timeout_ms * 1000000u;
@@ -183,6 +184,7 @@ enum hotpatch_status hp_rendezvous_gather(unsigned int timeout_ms,
 	let_them_go_on(until_ns);
 	hp_engine_lock();
 	close_gate();
+	hp_event(HOTPATCH_PHASE_GATHERING, HOTPATCH_OK, patch, NULL);
 	hp_engine_unlock();
 	status = gather(until_ns, timeout_ms, err);
 	hp_engine_lock();

@@ -14,12 +14,13 @@
 #define HP_RENDEZVOUS_MS 100 /* unless the caller says otherwise */
 
 /*
- * Closes the gate and waits until no task is in a section, at most
- * @timeout_ms. Wants the engine's lock, which is released while it waits. On
+ * Closes the gate, tells so in an event of @patch, and waits until no task is
+ * in a section, at most @timeout_ms. Wants the engine's lock, which is released while it waits. On
  * success the gate is closed and hp_rendezvous_open() is owed; on failure it
  * is open. E_RENDEZVOUS, naming a task that was late; E_UNSUPPORTED.
  */
-enum hotpatch_status hp_rendezvous_gather(unsigned int timeout_ms,
+enum hotpatch_status hp_rendezvous_gather(const char *patch,
+					  unsigned int timeout_ms,
 					  struct hotpatch_error *err);
 /* Wants the engine's lock. */
 void hp_rendezvous_open(void);
