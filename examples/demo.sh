@@ -64,7 +64,8 @@ prepare() {
 		libmicrohttpd-dev
 	say "Building ..."
 	cd "$root"
-	quietly cmake --preset release -B "$build" -DHOTPATCH_TESTS=OFF
+	quietly cmake --preset release -B "$build" -DHOTPATCH_TESTS=OFF \
+		-DHOTPATCH_SEAL=OFF
 	quietly cmake --build "$build" --target hotpatch_examples
 }
 
