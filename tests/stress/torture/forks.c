@@ -23,9 +23,9 @@
 #define FORCES 1
 #endif
 
-/* The address sanitizer's heap may be locked for ever in a child of several
- * threads, which then can call, but neither open nor unmap. */
-#ifdef __SANITIZE_ADDRESS__
+/* A sanitizer's own locks may stay taken in a child of several threads, which
+ * then can call, but neither open nor unmap. */
+#if defined(__SANITIZE_ADDRESS__) || defined(UNDER_TSAN)
 #define HAS_HEAP 0
 #else
 #define HAS_HEAP 1

@@ -136,6 +136,8 @@ try()
 	attempt "$work/$name/torture" "$seed" "$focus" "$readers"
 	if [ "$expected" = nothing ] && [ -z "$said" ]; then
 		echo "ok   whole, ${readers:-all}${fenced:+, fenced}: clean, $took s"
+	elif [ -z "$said" ] && [[ $expected == *"model "* ]]; then
+		refer "$name" "model ${expected##*model }"
 	elif [ -z "$said" ]; then
 		fail "$name: nothing noticed in $took s: $(tail -1 "$work/log")"
 	elif [[ ",$expected," != *",${said%%[:,(]*},"* ]]; then
