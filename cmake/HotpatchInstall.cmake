@@ -60,6 +60,10 @@ endif()
 if(HOTPATCH_SIGNATURES)
 	string(PREPEND HOTPATCH_PC_LIBS_PRIVATE "-lsodium ")
 endif()
+if(HOTPATCH_REDIRECT)
+	# Zydis has no file for pkg-config everywhere.
+	string(PREPEND HOTPATCH_PC_LIBS_PRIVATE "-lZydis ")
+endif()
 configure_file(hotpatch.pc.in hotpatch.pc.in @ONLY)
 install(CODE "
 	set(HOTPATCH_PC_PREFIX \"\\\${pcfiledir}/${pc_up}\")

@@ -181,13 +181,27 @@ static const struct hp_module *find_module(const struct hp_manifest *manifest,
 	return NULL;
 }
 
+/* In the module's table, and among its functions that were redirected. */
+static enum hotpatch_status find_slot(const struct hp_module *module,
+				      const struct hp_replace *replace,
+				      struct hotpatch_slot **slot)
+{
+	enum hotpatch_status status = HOTPATCH_E_NO_SLOT;
+	const char *build_id = module->facts.build_id;
+
+	for (; module && status == HOTPATCH_E_NO_SLOT; module = module->next)
+		if (strcmp(module->facts.build_id, build_id) == 0)
+			status = hp_slot_find(module, replace->file,
+					      replace->name, slot);
+	return status;
+}
+
 static enum hotpatch_status check_slot(const struct hp_module *module,
 				       const struct hp_replace *replace,
 				       struct hotpatch_slot **slot,
 				       struct hotpatch_error *err)
 {
-	enum hotpatch_status status =
-		hp_slot_find(module, replace->file, replace->name, slot);
+	enum hotpatch_status status = find_slot(module, replace, slot);
 
 	if (status != HOTPATCH_OK)
 		return hp_error(err, status, 0, replace->name,
@@ -195,7 +209,9 @@ static enum hotpatch_status check_slot(const struct hp_module *module,
 				hotpatch_status_text(status), replace->file,
 				replace->file[0] ? ":" : "", replace->name,
 				module->facts.name);
-	if (!hp_prototype_equal((*slot)->prototype, replace->prototype))
+	/* Of a function that was redirected the type may not be known. */
+	if ((*slot)->prototype[0] &&
+	    !hp_prototype_equal((*slot)->prototype, replace->prototype))
 		return hp_error(err, HOTPATCH_E_PROTOTYPE, 0, replace->name,
 				"%s is %s in %s, but %s in the bundle",
 				replace->name, (*slot)->prototype,

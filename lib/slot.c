@@ -85,6 +85,32 @@ struct hp_module *hp_module_create(struct hotpatch_slot *start,
 	return module;
 }
 
+struct hp_module *hp_module_create_empty(const void *address)
+{
+	struct hp_module *module = calloc(1, sizeof(*module));
+
+	if (module && !hp_module_find(address, &module->facts)) {
+		free(module);
+		return NULL;
+	}
+	return module;
+}
+
+bool hp_module_reserve(struct hp_module *module, size_t count)
+{
+	struct hotpatch_slot **grown;
+
+	if (module->capacity - module->count >= count)
+		return true;
+	grown = realloc(module->by_name,
+			(module->count + count) * sizeof(*grown));
+	if (!grown)
+		return false;
+	module->by_name = grown;
+	module->capacity = module->count + count;
+	return true;
+}
+
 void hp_module_insert(struct hp_module *module)
 {
 	struct hp_module **place = &hp_modules;
@@ -103,13 +129,14 @@ struct hp_module *hp_module_at(const struct hotpatch_slot *start)
 	return module;
 }
 
-void hp_module_remove(const struct hp_module *module)
+void hp_module_remove(struct hp_module *module)
 {
 	struct hp_module **place = &hp_modules;
 
 	while (*place != module)
 		place = &(*place)->next;
 	*place = module->next;
+	module->next = NULL;
 }
 
 void hp_module_destroy(struct hp_module *module)
@@ -137,6 +164,28 @@ static size_t first_at_or_after(const struct hp_module *module,
 			high = middle;
 	}
 	return low;
+}
+
+void hp_module_add_slot(struct hp_module *module, struct hotpatch_slot *slot)
+{
+	size_t index = first_at_or_after(module, file_of(slot), slot->name);
+
+	memmove(&module->by_name[index + 1], &module->by_name[index],
+		(module->count - index) * sizeof(*module->by_name));
+	module->by_name[index] = slot;
+	module->count++;
+}
+
+void hp_module_remove_slot(struct hp_module *module,
+			   const struct hotpatch_slot *slot)
+{
+	size_t index = first_at_or_after(module, file_of(slot), slot->name);
+
+	while (module->by_name[index] != slot)
+		index++;
+	module->count--;
+	memmove(&module->by_name[index], &module->by_name[index + 1],
+		(module->count - index) * sizeof(*module->by_name));
 }
 
 static bool is_named(const struct hp_module *module, size_t index,
@@ -304,18 +353,25 @@ void hp_slot_give_views_back(struct hotpatch_slot *slot)
 	}
 }
 
-bool hp_slot_original_code(const struct hotpatch_slot *slot, uintptr_t *start,
-			   uintptr_t *stop)
+static bool find_code(uintptr_t address, uintptr_t *start, uintptr_t *stop)
 {
-	uintptr_t original = (uintptr_t)slot->original;
 	const struct hp_module *module;
 
 	for (module = hp_modules; module; module = module->next)
-		if (original - module->facts.start <
+		if (address - module->facts.start <
 		    module->facts.stop - module->facts.start)
-			return hp_module_function(&module->facts, original,
+			return hp_module_function(&module->facts, address,
 						  start, stop);
 	return false;
+}
+
+bool hp_slot_original_code(const struct hotpatch_slot *slot, uintptr_t *start,
+			   uintptr_t *stop)
+{
+	/* The original of a redirected function is behind its entry, but for
+	 * the first instruction, which is in no module. */
+	return find_code((uintptr_t)slot->original, start, stop) ||
+	       find_code((uintptr_t)slot->entry, start, stop);
 }
 
 void hp_slot_name(const struct hotpatch_slot *slot, char *text, size_t size)

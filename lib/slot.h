@@ -38,10 +38,13 @@ struct hp_binding {
 	void (*function)(void);
 };
 
+/* @start is NULL for the functions of a module that were redirected, whose
+ * slots were made one by one; only @by_name leads to them. */
 struct hp_module {
 	struct hp_module *next;
 	struct hotpatch_slot *start;
 	size_t count;
+	size_t capacity;		/* of @by_name, where slots are added */
 	struct hotpatch_slot **by_name; /* sorted by name, then file */
 	struct hp_module_facts facts;
 };
@@ -60,8 +63,16 @@ struct hp_module *hp_module_create(struct hotpatch_slot *start,
 void hp_module_insert(struct hp_module *module);
 /* The registered module with this table, or NULL. */
 struct hp_module *hp_module_at(const struct hotpatch_slot *start);
-void hp_module_remove(const struct hp_module *module);
+void hp_module_remove(struct hp_module *module);
 void hp_module_destroy(struct hp_module *module);
+
+/* One without slots, for the module around @address; not under the lock. */
+struct hp_module *hp_module_create_empty(const void *address);
+/* Makes room for @count more slots; false without memory. */
+bool hp_module_reserve(struct hp_module *module, size_t count);
+void hp_module_add_slot(struct hp_module *module, struct hotpatch_slot *slot);
+void hp_module_remove_slot(struct hp_module *module,
+			   const struct hotpatch_slot *slot);
 
 /* @file is "" unless the function is static. E_NO_SLOT, E_AMBIGUOUS. */
 enum hotpatch_status hp_slot_find(const struct hp_module *module,

@@ -9,6 +9,7 @@
 
 #include <hotpatch/function.h>
 #include <hotpatch/patch.h>
+#include <hotpatch/redirect.h>
 #include <hotpatch/section.h>
 #include <hotpatch/shadow.h>
 #include <hotpatch/status.h>

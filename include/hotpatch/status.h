@@ -80,7 +80,15 @@
 	X(E_NO_SHADOW, -73, "the object has no such shadow")                   \
 	X(E_SHADOW_TYPE, -74, "the shadow is of another size or type")         \
 	X(E_SHADOW_CONSTRUCTOR, -75, "the shadow's constructor refused")       \
-	X(E_SHADOW_STALE, -76, "the shadow belongs to an object that is gone")
+	X(E_SHADOW_STALE, -76, "the shadow belongs to an object that is gone") \
+	X(E_NO_MODULE, -77, "no such module is loaded")                        \
+	X(E_NO_FUNCTION, -78, "the module has no such function")               \
+	X(E_IMMUTABLE, -79, "the function cannot be redirected")               \
+	X(E_FOREIGN, -80, "the code is not what its file has")                 \
+	X(E_NO_ROOM, -81, "no address is free where a jump could lead")        \
+	X(E_TEXT, -82, "the system refuses to change code")                    \
+	X(E_OVERLAP, -83, "another function's jump needs these bytes")         \
+	X(E_IN_USE, -84, "a patch replaces the function")
 
 enum hotpatch_status {
 #define HOTPATCH_STATUS_ENUM_(name, value, text) HOTPATCH_##name = value,

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# Without the control socket, signatures and the command the library needs the C library
+# Without the control socket, signatures, redirection and the command the library needs the C library
 # alone, and works.
 # shellcheck source-path=SCRIPTDIR
 
 . "$(dirname "$0")/common.sh"
 
 options=(-DHOTPATCH_CONTROL=OFF -DHOTPATCH_TOOLS=OFF
-	-DHOTPATCH_SIGNATURES=OFF)
+	-DHOTPATCH_SIGNATURES=OFF -DHOTPATCH_REDIRECT=OFF)
 build_library "$work/library" "${options[@]}" \
 	-DCMAKE_C_FLAGS="-Wall -Wextra -Wshadow -Werror"
 needed=$(readelf -d "$work/library/lib/libhotpatch.so" |

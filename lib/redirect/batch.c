@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * All that can fail is done before anything is visible: trampolines are built,
+ * the changed pages prepared, room is made in the engine's table. Then the pages
+ * of each module are exchanged in one step; since every target is the original
+ * at first, and at last, it makes no difference to a caller when that is.
+ */
+#include "batch.h"
+
+#include "../engine.h"
+#include "../status.h"
+#include "../transition.h"
+#include "host.h"
+#include "list.h"
+#include "text.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One function of a batch; @fresh: its trampoline was built for it. */
+struct item {
+	struct hp_host *host;
+	struct hp_redirected *record;
+	bool fresh;
+};
+
+/* @items are sorted by address, so those of one module lie together. */
+struct batch {
+	struct hp_space space;
+	struct hp_list storage;
+	struct item *items;
+	size_t count;
+	struct hp_edit *edits; /* one for each item */
+	void *description;
+	bool on; /* what the functions become */
+	struct hotpatch_error *err;
+};
+
+static enum hotpatch_status refuse(const struct batch *batch,
+				   const struct item *item,
+				   enum hotpatch_status status, const char *why)
+{
+	const char *name = item->record->slot.name;
+
+	return hp_error(batch->err, status, 0, name, "%s in %s: %s", name,
+			item->host->facts.name, why);
+}
+
+static enum hotpatch_status no_memory(const struct batch *batch)
+{
+	return hp_error(batch->err, HOTPATCH_E_NO_MEMORY, 0, "redirect",
+			"no memory for %zu functions", batch->count);
+}
+
+static uintptr_t head_of(const struct hp_redirected *record)
+{
+	return record->start + record->function->skip;
+}
+
+static int compare_items(const void *a, const void *b)
+{
+	const struct item *one = a;
+	const struct item *other = b;
+
+	return one->record->start < other->record->start ?
+		       -1 :
+		       one->record->start > other->record->start;
+}
+
+/* Leaves out what is as wished, and what was named twice. */
+static void unite_items(struct batch *batch)
+{
+	size_t kept = 0;
+	size_t i;
+
+	if (batch->count > 1)
+		qsort(batch->items, batch->count, sizeof(*batch->items),
+		      compare_items);
+	for (i = 0; i < batch->count; i++) {
+		if (batch->items[i].record->on == batch->on ||
+		    (kept &&
+		     batch->items[kept - 1].record == batch->items[i].record))
+			continue;
+		batch->items[kept++] = batch->items[i];
+	}
+	batch->count = kept;
+}
+
+static enum hotpatch_status
+resolve_items(struct batch *batch, const struct hotpatch_function_name *names,
+	      size_t count)
+{
+	const struct hp_function *function;
+	enum hotpatch_status status;
+	struct item *item;
+	size_t i;
+
+	batch->items = hp_list_append(&batch->storage, sizeof(*batch->items),
+				      count + 1);
+	batch->edits = calloc(count + 1, sizeof(*batch->edits));
+	if (!batch->items || !batch->edits)
+		return no_memory(batch);
+	for (i = 0; i < count; i++) {
+		item = &batch->items[batch->count];
+		item->fresh = false;
+		status = hp_host_find(&names[i], &item->host, &function,
+				      batch->err);
+		if (status != HOTPATCH_OK)
+			return status;
+		item->record = hp_host_record(item->host, function, &names[i]);
+		if (!item->record)
+			return no_memory(batch);
+		batch->count++;
+	}
+	unite_items(batch);
+	return HOTPATCH_OK;
+}
+
+/* Do the jumps of two functions share a byte that one of them writes? */
+static bool overlaps(const struct hp_redirected *one,
+		     const struct hp_redirected *other)
+{
+	uintptr_t a = head_of(one);
+	uintptr_t b = head_of(other);
+
+	return (a < b + other->trampoline.extent &&
+		b < a + one->trampoline.jump_size) ||
+	       (b < a + one->trampoline.extent &&
+		a < b + other->trampoline.jump_size);
+}
+
+static bool is_in_the_way(const struct hp_redirected *neighbour,
+			  const struct hp_redirected *record)
+{
+	return neighbour && neighbour->on && overlaps(neighbour, record);
+}
+
+static enum hotpatch_status check_neighbours(const struct batch *batch,
+					     const struct item *item)
+{
+	const struct hp_function *function = item->record->function;
+	ptrdiff_t step;
+
+	for (step = 1; step < HP_EDIT_SIZE; step++)
+		if (is_in_the_way(hp_host_neighbour(item->host, function, step),
+				  item->record) ||
+		    is_in_the_way(hp_host_neighbour(item->host, function,
+						    -step),
+				  item->record))
+			return refuse(batch, item, HOTPATCH_E_OVERLAP,
+				      "the jump of a function beside it needs "
+				      "the same bytes");
+	return HOTPATCH_OK;
+}
+
+static enum hotpatch_status check_refusal(const struct batch *batch,
+					  const struct item *item)
+{
+	enum hotpatch_refusal refusal =
+		(enum hotpatch_refusal)item->record->function->refusal;
+
+	if (refusal == HOTPATCH_REFUSAL_NONE)
+		return HOTPATCH_OK;
+	return refuse(batch, item, HOTPATCH_E_IMMUTABLE,
+		      hotpatch_refusal_text(refusal));
+}
+
+/* What is written, what is moved, and what both jumps rely on. */
+static enum hotpatch_status check_bytes(const struct batch *batch,
+					const struct item *item)
+{
+	const struct hp_redirected *record = item->record;
+	const struct hp_function *function = record->function;
+	size_t compared = function->length;
+
+	if (compared < record->trampoline.extent)
+		compared = record->trampoline.extent;
+	if (memcmp((const void *)record->start, function->bytes,
+		   function->skip + compared) == 0)
+		return HOTPATCH_OK;
+	return refuse(batch, item, HOTPATCH_E_FOREIGN,
+		      "its first bytes are not those of its file; a debugger "
+		      "or another tool was there");
+}
+
+static enum hotpatch_status build_item(struct batch *batch, struct item *item)
+{
+	struct hp_redirected *record = item->record;
+	struct hotpatch_slot *slot = &record->slot;
+	enum hotpatch_status status;
+
+	if (record->built)
+		return HOTPATCH_OK;
+	status = hp_trampoline_build(&batch->space, record->function,
+				     record->start, slot, &record->trampoline);
+	if (status != HOTPATCH_OK)
+		return refuse(batch, item, status,
+			      status == HOTPATCH_E_TEXT ?
+				      strerror(errno) :
+				      hotpatch_status_text(status));
+	item->fresh = true;
+	record->built = true;
+	slot->target = record->trampoline.target;
+	slot->original = (void (*)(void))record->trampoline.original;
+	slot->dispatch = (void (*)(void))record->trampoline.dispatch;
+	return HOTPATCH_OK;
+}
+
+/* In the reverse order of building. */
+static void unbuild(struct batch *batch)
+{
+	struct hp_redirected *record;
+	size_t i;
+
+	if (batch->description)
+		hp_trampoline_forget(batch->description);
+	for (i = batch->count; i-- > 0;) {
+		record = batch->items[i].record;
+		if (!batch->items[i].fresh)
+			continue;
+		hp_trampoline_undo(&batch->space, &record->trampoline);
+		record->built = false;
+	}
+}
+
+/* The bytes that an item's function shall have. */
+static void write_edit(const struct hp_redirected *record, bool on,
+		       struct hp_edit *edit)
+{
+	const struct hp_function *function = record->function;
+
+	edit->address = head_of(record);
+	edit->size = record->trampoline.jump_size;
+	memcpy(edit->bytes,
+	       on ? record->trampoline.jump : function->bytes + function->skip,
+	       edit->size);
+}
+
+static enum hotpatch_status describe(struct batch *batch)
+{
+	struct hp_trampoline **fresh =
+		calloc(batch->count + 1, sizeof(struct hp_trampoline *));
+	size_t count = 0;
+	bool complete = false;
+	size_t i;
+
+	if (fresh) {
+		for (i = 0; i < batch->count; i++)
+			if (batch->items[i].fresh)
+				fresh[count++] =
+					&batch->items[i].record->trampoline;
+		complete = hp_trampoline_describe(fresh, count,
+						  &batch->description);
+	}
+	free(fresh);
+	return complete ? HOTPATCH_OK : no_memory(batch);
+}
+
+/* How many items from @first on are in the module of the first. */
+static size_t run_of(const struct batch *batch, size_t first)
+{
+	size_t i = first;
+
+	while (i < batch->count &&
+	       batch->items[i].host == batch->items[first].host)
+		i++;
+	return i - first;
+}
+
+static enum hotpatch_status exchange(struct batch *batch, size_t first,
+				     size_t count, bool on)
+{
+	const char *path = batch->items[first].host->path;
+	enum hotpatch_status status;
+	struct hp_text text;
+	size_t i;
+
+	for (i = first; i < first + count; i++)
+		write_edit(batch->items[i].record, on, &batch->edits[i]);
+	status = hp_text_prepare(&batch->space, path, batch->edits + first,
+				 count, &text, batch->err);
+	if (status == HOTPATCH_OK)
+		status = hp_text_commit(&text, path, batch->err);
+	for (i = first; i < first + count && status == HOTPATCH_OK; i++)
+		batch->items[i].record->on = on;
+	return status;
+}
+
+/* Exchanges the pages of one module after the other; if one fails, those before
+ * get back what they had. */
+static enum hotpatch_status exchange_all(struct batch *batch)
+{
+	struct hotpatch_error *err = batch->err;
+	enum hotpatch_status status = HOTPATCH_OK;
+	size_t first = 0;
+	size_t done;
+
+	while (first < batch->count) {
+		done = run_of(batch, first);
+		status = exchange(batch, first, done, batch->on);
+		if (status != HOTPATCH_OK)
+			break;
+		first += done;
+	}
+	if (status == HOTPATCH_OK)
+		return status;
+	batch->err = NULL; /* what is told is the first failure */
+	for (done = first, first = 0; first < done;
+	     first += run_of(batch, first))
+		(void)exchange(batch, first, run_of(batch, first), !batch->on);
+	batch->err = err;
+	return status;
+}
+
+/* Keeps the batch's modules loaded. */
+static enum hotpatch_status pin_hosts(struct batch *batch)
+{
+	struct hp_host *host;
+	size_t i;
+
+	for (i = 0; i < batch->count; i += run_of(batch, i)) {
+		host = batch->items[i].host;
+		if (host->pin || host->facts.program)
+			continue;
+		host->pin = dlopen(host->path, RTLD_NOW | RTLD_NOLOAD);
+		if (!host->pin)
+			return refuse(batch, &batch->items[i],
+				      HOTPATCH_E_NO_MODULE,
+				      "the module cannot be kept loaded");
+	}
+	return HOTPATCH_OK;
+}
+
+/* Lets those go that nothing is redirected in any more. */
+static void unpin_hosts(struct batch *batch)
+{
+	struct hp_host *host;
+	size_t i;
+
+	for (i = 0; i < batch->count; i += run_of(batch, i)) {
+		host = batch->items[i].host;
+		if (!host->pin || host->table->count)
+			continue;
+		dlclose(host->pin);
+		host->pin = NULL;
+	}
+}
+
+static enum hotpatch_status reserve_slots(struct batch *batch)
+{
+	bool complete = true;
+	size_t i;
+
+	hp_engine_lock();
+	for (i = 0; i < batch->count && complete; i += run_of(batch, i))
+		complete = hp_module_reserve(batch->items[i].host->table,
+					     run_of(batch, i));
+	hp_engine_unlock();
+	return complete ? HOTPATCH_OK : no_memory(batch);
+}
+
+static void enlist_slots(struct batch *batch)
+{
+	struct hp_host *host;
+	size_t i;
+
+	hp_engine_lock();
+	for (i = 0; i < batch->count; i++) {
+		host = batch->items[i].host;
+		if (!host->table->count)
+			hp_module_insert(host->table);
+		hp_module_add_slot(host->table, &batch->items[i].record->slot);
+	}
+	hp_engine_unlock();
+}
+
+static enum hotpatch_status prepare_batch(struct batch *batch)
+{
+	enum hotpatch_status status = HOTPATCH_OK;
+	size_t i;
+
+	for (i = 0; i < batch->count && !status; i++) {
+		status = check_refusal(batch, &batch->items[i]);
+		if (status == HOTPATCH_OK)
+			status = build_item(batch, &batch->items[i]);
+		if (status == HOTPATCH_OK)
+			status = check_neighbours(batch, &batch->items[i]);
+		if (status == HOTPATCH_OK)
+			status = check_bytes(batch, &batch->items[i]);
+		/* Already, so that the next one sees its bytes as taken. */
+		batch->items[i].record->on = !status;
+	}
+	for (i = 0; i < batch->count; i++)
+		batch->items[i].record->on = false;
+	if (status == HOTPATCH_OK)
+		status = describe(batch);
+	if (status == HOTPATCH_OK)
+		status = reserve_slots(batch);
+	return status;
+}
+
+static enum hotpatch_status redirect_batch(struct batch *batch)
+{
+	enum hotpatch_status status = pin_hosts(batch);
+
+	if (status == HOTPATCH_OK)
+		status = prepare_batch(batch);
+	if (status == HOTPATCH_OK)
+		status = exchange_all(batch);
+	if (status == HOTPATCH_OK) {
+		enlist_slots(batch);
+		return status;
+	}
+	unbuild(batch);
+	unpin_hosts(batch);
+	return status;
+}
+
+/* Takes the slots out of the engine's table, if no patch has to do with them. */
+static enum hotpatch_status delist_slots(struct batch *batch)
+{
+	enum hotpatch_status status = HOTPATCH_OK;
+	struct hp_module *table;
+	struct hotpatch_slot *slot;
+	size_t i;
+
+	hp_engine_lock();
+	if (hp_transition_is_open())
+		status = hp_error(batch->err, HOTPATCH_E_BUSY, 0, "transition",
+				  "a transition is running");
+	for (i = 0; i < batch->count && !status; i++) {
+		slot = &batch->items[i].record->slot;
+		if (slot->top)
+			status = refuse(batch, &batch->items[i],
+					HOTPATCH_E_IN_USE,
+					"a patch replaces it");
+	}
+	for (i = 0; i < batch->count && !status; i++) {
+		table = batch->items[i].host->table;
+		hp_module_remove_slot(table, &batch->items[i].record->slot);
+		if (!table->count)
+			hp_module_remove(table);
+	}
+	hp_engine_unlock();
+	return status;
+}
+
+static enum hotpatch_status release_batch(struct batch *batch)
+{
+	enum hotpatch_status status = delist_slots(batch);
+
+	if (status != HOTPATCH_OK)
+		return status;
+	status = exchange_all(batch);
+	if (status != HOTPATCH_OK)
+		enlist_slots(batch); /* there was room for them before */
+	unpin_hosts(batch);
+	return status;
+}
+
+enum hotpatch_status hp_batch_run(const struct hotpatch_function_name *names,
+				  size_t count, bool on,
+				  struct hotpatch_error *err)
+{
+	struct batch batch = {.on = on, .err = err};
+	enum hotpatch_status status;
+
+	if (!hp_space_open(&batch.space))
+		return hp_error(err, HOTPATCH_E_TEXT, errno, "/proc/self/mem",
+				"code can only be changed through /proc: %s",
+				strerror(errno));
+	status = resolve_items(&batch, names, count);
+	if (status == HOTPATCH_OK && batch.count)
+		status = on ? redirect_batch(&batch) : release_batch(&batch);
+	hp_space_close(&batch.space);
+	free(batch.storage.items);
+	free(batch.edits);
+	return status;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What stands for redirection in a library that was built without it.
+ */
+#include "../status.h"
+
+#include <hotpatch/redirect.h>
+
+static enum hotpatch_status unsupported(struct hotpatch_error *err)
+{
+	return hp_error(err, HOTPATCH_E_UNSUPPORTED, 0, "redirect",
+			"This library was built without redirection.");
+}
+
+const char *hotpatch_refusal_text(enum hotpatch_refusal refusal)
+{
+	(void)refusal;
+	return "unknown";
+}
+
+enum hotpatch_status
+hotpatch_redirect(const struct hotpatch_function_name *functions, size_t count,
+		  struct hotpatch_error *err)
+{
+	(void)functions;
+	(void)count;
+	return unsupported(err);
+}
+
+enum hotpatch_status
+hotpatch_redirect_release(const struct hotpatch_function_name *functions,
+			  size_t count, struct hotpatch_error *err)
+{
+	(void)functions;
+	(void)count;
+	return unsupported(err);
+}
+
+enum hotpatch_status
+hotpatch_redirect_look(const struct hotpatch_function_name *function,
+		       struct hotpatch_function_info *info,
+		       struct hotpatch_error *err)
+{
+	(void)function;
+	(void)info;
+	return unsupported(err);
+}

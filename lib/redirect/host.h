@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The loaded modules that functions were redirected in, with their analyses and
+ * a record for each function. Guarded by the lock of redirect.c, which is held
+ * by whoever calls anything here; it comes before the loader's.
+ */
+#ifndef HP_REDIRECT_HOST_H
+#define HP_REDIRECT_HOST_H
+
+#include "../slot.h"
+#include "code.h"
+#include "trampoline.h"
+
+/*
+ * One function that was redirected at least once; never freed, because a thread
+ * may be in its trampoline or look at its slot at any time.
+ * @on: its bytes are changed at the moment
+ */
+struct hp_redirected {
+	struct hotpatch_slot slot;
+	const struct hp_function *function;
+	struct hp_trampoline trampoline;
+	uintptr_t start;
+	bool built;
+	bool on;
+};
+
+/*
+ * @records: one place for each function of @code, NULL for most
+ * @pin:     keeps it loaded while @table has slots; NULL for the program
+ * @table:   its slots, as the engine knows them
+ */
+struct hp_host {
+	struct hp_host *next;
+	char *path;
+	uintptr_t base;
+	struct hp_module_facts facts;
+	const struct hp_code *code;
+	struct hp_redirected **records;
+	void *pin;
+	struct hp_module *table;
+};
+
+/* The host and the function that @name means; both stay valid. */
+enum hotpatch_status hp_host_find(const struct hotpatch_function_name *name,
+				  struct hp_host **host,
+				  const struct hp_function **function,
+				  struct hotpatch_error *err);
+
+/* The function's record, made if there is none; NULL without memory. */
+struct hp_redirected *hp_host_record(struct hp_host *host,
+				     const struct hp_function *function,
+				     const struct hotpatch_function_name *name);
+
+/* The record of the function's neighbour by @step places, or NULL. */
+struct hp_redirected *hp_host_neighbour(const struct hp_host *host,
+					const struct hp_function *function,
+					ptrdiff_t step);
+
+/* What the function's slot is called. */
+void hp_host_name(const struct hp_host *host,
+		  const struct hp_function *function,
+		  const struct hotpatch_function_name *name, char *text,
+		  size_t size);
+
+#endif

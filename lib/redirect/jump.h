@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where the jump lead to that a function's first bytes become.
+ */
+#ifndef HP_REDIRECT_JUMP_H
+#define HP_REDIRECT_JUMP_H
+
+#include "code.h"
+#include "trampoline.h"
+
+/*
+ * Fills the trampoline's jump, and its relays where one is needed, for @function
+ * whose first instruction is at @head. A jump through the trampoline's target,
+ * or to its code; if two instructions have to give way, a second one to its
+ * moved second instruction. E_NO_ROOM, E_IMMUTABLE, E_TEXT; then no relay is
+ * left.
+ */
+enum hotpatch_status hp_jump_place(struct hp_space *space,
+				   const struct hp_function *function,
+				   uintptr_t head,
+				   struct hp_trampoline *trampoline);
+
+void hp_jump_give_back(struct hp_space *space,
+		       struct hp_trampoline *trampoline);
+
+/* jmp *target(%rip), in six bytes at @at. False if @target is out of reach. */
+bool hp_jump_through(uint8_t bytes[6], uintptr_t at, uintptr_t target);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The pages for relays, and which of their bytes are taken.
+ */
+#ifndef HP_REDIRECT_RELAY_H
+#define HP_REDIRECT_RELAY_H
+
+#include "space.h"
+
+/* @pages: bit 0 and 1 say that its page, and the next, were taken for it. */
+struct hp_relay {
+	uintptr_t start; /* 0 for none */
+	uint8_t size;
+	uint8_t pages;
+};
+
+/* Finds @size free bytes that begin between @low and @high, in a page that is
+ * here already or in a new one. False for none. */
+bool hp_relay_take(struct hp_space *space, uintptr_t low, uintptr_t high,
+		   size_t size, struct hp_relay *relay);
+
+/* Takes back the last one. */
+void hp_relay_give_back(struct hp_space *space, struct hp_relay *relay);
+
+#endif

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * MAP_FIXED_NOREPLACE never takes what others have mapped since the snapshot.
+ * The stretches where the stack and the heap may still grow to count as taken.
+ */
+#include "space.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define LOWEST ((uintptr_t)0x10000) /* vm.mmap_min_addr */
+#define HIGHEST ((uintptr_t)0x7ffffffff000)
+#define STACK_GROWTH ((uintptr_t)256 << 20)
+#define HEAP_GROWTH ((uintptr_t)64 << 20)
+#define ATTEMPTS 8
+
+static bool insert(struct hp_space *space, const struct hp_mapping *mapping)
+{
+	size_t capacity = space->capacity ? space->capacity * 2 : 256;
+	struct hp_mapping *grown;
+	size_t place = space->count;
+
+	if (space->count == space->capacity) {
+		grown = realloc(space->mappings, capacity * sizeof(*grown));
+		if (!grown)
+			return false;
+		space->mappings = grown;
+		space->capacity = capacity;
+	}
+	while (place && space->mappings[place - 1].start > mapping->start)
+		place--;
+	memmove(&space->mappings[place + 1], &space->mappings[place],
+		(space->count - place) * sizeof(*mapping));
+	space->mappings[place] = *mapping;
+	space->count++;
+	return true;
+}
+
+static bool read_line(struct hp_space *space, const char *line)
+{
+	struct hp_mapping mapping = {.start = 0};
+	unsigned long start;
+	unsigned long stop;
+	unsigned long offset;
+	unsigned long inode;
+	char modes[5];
+
+	if (sscanf(line, "%lx-%lx %4s %lx %*s %lu", &start, &stop, modes,
+		   &offset, &inode) != 5)
+		return true;
+	mapping.start = start;
+	mapping.stop = stop;
+	mapping.offset = offset;
+	mapping.inode = inode;
+	mapping.plain_code = strcmp(modes, "r-xp") == 0;
+	if (strstr(line, "[stack]"))
+		mapping.start -= STACK_GROWTH;
+	if (strstr(line, "[heap]"))
+		mapping.stop += HEAP_GROWTH;
+	return insert(space, &mapping);
+}
+
+static bool read_mappings(struct hp_space *space)
+{
+	FILE *file = fopen("/proc/thread-self/maps", "re");
+	char line[512];
+	bool complete = true;
+
+	if (!file)
+		return false;
+	while (complete && fgets(line, sizeof(line), file))
+		complete = read_line(space, line);
+	complete = complete && !ferror(file);
+	fclose(file);
+	return complete && space->count > 0;
+}
+
+bool hp_space_open(struct hp_space *space)
+{
+	int cause;
+
+	memset(space, 0, sizeof(*space));
+	space->memory = open("/proc/thread-self/mem", O_RDWR | O_CLOEXEC);
+	if (space->memory >= 0 && read_mappings(space))
+		return true;
+	cause = errno;
+	hp_space_close(space);
+	errno = cause;
+	return false;
+}
+
+void hp_space_close(struct hp_space *space)
+{
+	if (space->memory >= 0)
+		close(space->memory);
+	free(space->mappings);
+	space->mappings = NULL;
+	space->count = 0;
+	space->memory = -1;
+}
+
+/* The first mapping that ends behind @address. */
+static size_t first_behind(const struct hp_space *space, uintptr_t address)
+{
+	size_t low = 0;
+	size_t high = space->count;
+	size_t middle;
+
+	while (low < high) {
+		middle = low + (high - low) / 2;
+		if (space->mappings[middle].stop <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+const struct hp_mapping *hp_space_find(const struct hp_space *space,
+				       uintptr_t address)
+{
+	size_t index = first_behind(space, address);
+
+	if (index == space->count || space->mappings[index].start > address)
+		return NULL;
+	return &space->mappings[index];
+}
+
+static uintptr_t clamp(uintptr_t value, uintptr_t low, uintptr_t high)
+{
+	if (value < low)
+		return low;
+	return value > high ? high : value;
+}
+
+static uintptr_t distance(uintptr_t a, uintptr_t b)
+{
+	return a > b ? a - b : b - a;
+}
+
+/* A free place between @low and @high, the nearest to @near; 0 for none. */
+static uintptr_t find_free(const struct hp_space *space, uintptr_t low,
+			   uintptr_t high, uintptr_t near, size_t size)
+{
+	size_t index = first_behind(space, low);
+	uintptr_t best = 0;
+	uintptr_t from = low;
+	uintptr_t to;
+	uintptr_t place;
+
+	for (; from <= high; index++) {
+		to = index < space->count ? space->mappings[index].start :
+					    high + size;
+		if (to >= size && to - size >= from) {
+			place = clamp(near, from,
+				      to - size < high ? to - size : high);
+			if (!best ||
+			    distance(place, near) < distance(best, near))
+				best = place;
+		}
+		if (index >= space->count)
+			break;
+		if (space->mappings[index].stop > from)
+			from = space->mappings[index].stop;
+	}
+	return best;
+}
+
+uintptr_t hp_space_take(struct hp_space *space, uintptr_t low, uintptr_t high,
+			uintptr_t near, size_t size, int protection)
+{
+	struct hp_mapping mapping = {.start = 0};
+	int attempts = ATTEMPTS;
+	void *taken;
+
+	low = (clamp(low, LOWEST, HIGHEST) + HP_PAGE - 1) & ~(HP_PAGE - 1);
+	high = clamp(high, LOWEST, HIGHEST - size) & ~(HP_PAGE - 1);
+	near &= ~(HP_PAGE - 1);
+	while (low <= high && attempts--) {
+		mapping.start = find_free(space, low, high, near, size);
+		if (!mapping.start)
+			return 0;
+		mapping.stop = mapping.start + size;
+		/* Without room in the snapshot nothing is mapped, so that it
+		 * stays true. */
+		if (!insert(space, &mapping))
+			return 0;
+		taken = mmap((void *)mapping.start, size, protection,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+			     -1, 0);
+		if (taken == (void *)mapping.start)
+			return mapping.start;
+		if (taken != MAP_FAILED) {
+			munmap(taken, size); /* a kernel before 4.17 */
+			return 0;
+		}
+		if (errno != EEXIST)
+			return 0;
+	}
+	return 0;
+}
+
+void hp_space_give_back(struct hp_space *space, uintptr_t start, size_t size)
+{
+	size_t index = first_behind(space, start);
+
+	munmap((void *)start, size);
+	if (index == space->count || space->mappings[index].start != start)
+		return;
+	space->count--;
+	memmove(&space->mappings[index], &space->mappings[index + 1],
+		(space->count - index) * sizeof(*space->mappings));
+}
+
+bool hp_space_write(const struct hp_space *space, uintptr_t to,
+		    const void *bytes, size_t size)
+{
+	ssize_t written = pwrite(space->memory, bytes, size, (off_t)to);
+
+	if (written >= 0 && (size_t)written != size)
+		errno = EIO;
+	return written >= 0 && (size_t)written == size;
+}

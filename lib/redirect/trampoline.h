@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The code that stands behind a redirected function: the jump through its
+ * slot's target, the detour for transitions, the original's first instruction,
+ * and, where the function has room for less than a whole jump, a relay at
+ * the very address that the jump's given bytes lead to.
+ *
+ * All of it is written before anybody can come there and never changed after.
+ * A trampoline belongs to one function for ever: a thread may be in it.
+ */
+#ifndef HP_REDIRECT_TRAMPOLINE_H
+#define HP_REDIRECT_TRAMPOLINE_H
+
+#include "code.h"
+#include "decode.h"
+#include "relay.h"
+#include "text.h"
+
+#include <hotpatch/function.h>
+#include <hotpatch/status.h>
+
+/*
+ * @code:   its bytes begin here; 64 belong to it
+ * @relays: of the first instruction's jump, and of the second's; or none
+ * @target: what it jumps through; lies apart, because it is written
+ * @moved:  what was overwritten of the original, at @original
+ * @jump:   what the first @jump_size of the function's bytes become, behind its
+ *          landing pad; those up to @extent stay, and have to
+ */
+struct hp_trampoline {
+	uintptr_t code;
+	struct hp_relay relays[2];
+	bool took_chunk;
+	void (**target)(void);
+	uintptr_t original;
+	uintptr_t dispatch;
+	struct hp_relocated moved;
+	uint8_t jump[HP_EDIT_SIZE];
+	uint8_t jump_size;
+	uint8_t extent;
+};
+
+/*
+ * Builds one for @function, which is loaded at @start, and for @slot. E_NO_ROOM,
+ * E_IMMUTABLE, E_TEXT, E_NO_MEMORY; then nothing is left of it.
+ */
+enum hotpatch_status hp_trampoline_build(struct hp_space *space,
+					 const struct hp_function *function,
+					 uintptr_t start,
+					 const struct hotpatch_slot *slot,
+					 struct hp_trampoline *trampoline);
+
+/* Takes back the one that was built last, to which no jump was ever visible. */
+void hp_trampoline_undo(struct hp_space *space,
+			struct hp_trampoline *trampoline);
+
+/*
+ * Tells the unwinder of C++ exceptions and of cancellation about @count
+ * trampolines; for good, or until hp_trampoline_forget(*@description). Both
+ * call the dynamic loader. False without memory.
+ */
+bool hp_trampoline_describe(struct hp_trampoline *const *trampolines,
+			    size_t count, void **description);
+void hp_trampoline_forget(void *description);
+
+#endif
