@@ -81,8 +81,8 @@ __asm__(".pushsection .text\n.p2align 12\n"
 	".p2align 12\n .skip 4095, 0xcc\n"
 	SHAPE(across_short, "push %rbx\n mov %edi, %ebx\n lea 1(%rbx), %eax\n"
 			    "pop %rbx\n ret\n .p2align 4")
-	SHAPE(entered, ".byte 0x66\n 1: xchg %ax, %ax\n lea 1(%rdi), %eax\n"
-		       "mov %rax, %r8\n ret\n .p2align 4\n"
+	SHAPE(entered, ".byte 0x66\n 1: .byte 0x90\n mov $0x51, %r8d\n"
+		       "lea 1(%rdi), %eax\n ret\n .p2align 4\n"
 		       ".globl shape_enters\n .type shape_enters, @function\n"
 		       "shape_enters: mov $7, %ecx\n jmp 1b\n"
 		       ".size shape_enters, . - shape_enters\n .p2align 4\n")

@@ -61,7 +61,7 @@ static bool read_line(struct hp_space *space, const char *line)
 	if (strstr(line, "[stack]"))
 		mapping.start -= STACK_GROWTH;
 	if (strstr(line, "[heap]"))
-		mapping.stop += HEAP_GROWTH;
+		mapping.growth = HEAP_GROWTH;
 	return insert(space, &mapping);
 }
 
@@ -131,6 +131,18 @@ const struct hp_mapping *hp_space_find(const struct hp_space *space,
 	return &space->mappings[index];
 }
 
+/* Where something that is not to be taken ends. */
+static uintptr_t end_of(const struct hp_space *space,
+			const struct hp_mapping *mapping)
+{
+	return mapping->stop + (space->crowded ? 0 : mapping->growth);
+}
+
+void hp_space_crowd(struct hp_space *space, bool crowded)
+{
+	space->crowded = crowded;
+}
+
 static uintptr_t clamp(uintptr_t value, uintptr_t low, uintptr_t high)
 {
 	if (value < low)
@@ -144,12 +156,11 @@ static uintptr_t distance(uintptr_t a, uintptr_t b)
 }
 
 /* A free place between @low and @high, the nearest to @near; 0 for none. */
-static uintptr_t find_free(const struct hp_space *space, uintptr_t low,
-			   uintptr_t high, uintptr_t near, size_t size)
+static uintptr_t nearest_gap(const struct hp_space *space, size_t index,
+			     uintptr_t from, uintptr_t high, uintptr_t near,
+			     size_t size)
 {
-	size_t index = first_behind(space, low);
 	uintptr_t best = 0;
-	uintptr_t from = low;
 	uintptr_t to;
 	uintptr_t place;
 
@@ -165,10 +176,23 @@ static uintptr_t find_free(const struct hp_space *space, uintptr_t low,
 		}
 		if (index >= space->count)
 			break;
-		if (space->mappings[index].stop > from)
-			from = space->mappings[index].stop;
+		if (end_of(space, &space->mappings[index]) > from)
+			from = end_of(space, &space->mappings[index]);
 	}
 	return best;
+}
+
+/* The same between @low and @high; growth of what lies before counts. */
+static uintptr_t find_free(const struct hp_space *space, uintptr_t low,
+			   uintptr_t high, uintptr_t near, size_t size)
+{
+	size_t index = first_behind(space, low);
+	uintptr_t from = low;
+
+	/* The mapping before may still grow to here. */
+	if (index && end_of(space, &space->mappings[index - 1]) > from)
+		from = end_of(space, &space->mappings[index - 1]);
+	return nearest_gap(space, index, from, high, near, size);
 }
 
 uintptr_t hp_space_take(struct hp_space *space, uintptr_t low, uintptr_t high,

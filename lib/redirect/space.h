@@ -16,9 +16,10 @@
 struct hp_mapping {
 	uintptr_t start;
 	uintptr_t stop;
-	uint64_t offset; /* in its file */
-	uint64_t inode;	 /* 0 if it has no file */
-	bool plain_code; /* readable, executable, private, not writable */
+	uint64_t offset;  /* in its file */
+	uint64_t inode;	  /* 0 if it has no file */
+	bool plain_code;  /* readable, executable, private, not writable */
+	uintptr_t growth; /* behind it, for what may still come there */
 };
 
 /* A snapshot, kept up by what is taken through it. */
@@ -26,7 +27,8 @@ struct hp_space {
 	struct hp_mapping *mappings; /* by address */
 	size_t count;
 	size_t capacity;
-	int memory; /* /proc/self/mem */
+	int memory;   /* /proc/self/mem */
+	bool crowded; /* see hp_space_crowd() */
 };
 
 /* False, with errno, if /proc does not tell or cannot be opened. */
@@ -39,6 +41,11 @@ void hp_space_close(struct hp_space *space);
  */
 uintptr_t hp_space_take(struct hp_space *space, uintptr_t low, uintptr_t high,
 			uintptr_t near, size_t size, int protection);
+
+/* Whether the stretch that the heap may grow to can be taken, too: where else
+ * nothing is free. The C library then takes its memory from elsewhere. */
+void hp_space_crowd(struct hp_space *space, bool crowded);
+
 void hp_space_give_back(struct hp_space *space, uintptr_t start, size_t size);
 
 /* Writes where the process itself may only read. False with errno. */

@@ -131,6 +131,23 @@ static enum hotpatch_status write_code(const struct hp_space *space,
 	return HOTPATCH_OK;
 }
 
+/* Where the heap may grow to comes last. */
+static enum hotpatch_status place(struct hp_space *space,
+				  const struct hp_function *function,
+				  uintptr_t head,
+				  struct hp_trampoline *trampoline)
+{
+	enum hotpatch_status status =
+		hp_jump_place(space, function, head, trampoline);
+
+	if (status != HOTPATCH_E_NO_ROOM)
+		return status;
+	hp_space_crowd(space, true);
+	status = hp_jump_place(space, function, head, trampoline);
+	hp_space_crowd(space, false);
+	return status;
+}
+
 enum hotpatch_status hp_trampoline_build(struct hp_space *space,
 					 const struct hp_function *function,
 					 uintptr_t start,
@@ -151,8 +168,7 @@ enum hotpatch_status hp_trampoline_build(struct hp_space *space,
 	trampoline->original = trampoline->code + ORIGINAL_AT;
 	trampoline->target =
 		(void (**)(void))(chunk->start + CHUNK_CODE) + chunk->used;
-	status = hp_jump_place(space, function, start + function->skip,
-			       trampoline);
+	status = place(space, function, start + function->skip, trampoline);
 	if (status == HOTPATCH_OK)
 		status = write_code(space, slot, chunk, trampoline);
 	if (status == HOTPATCH_OK)
