@@ -26,6 +26,13 @@ extern "C" {
 /* Last, for its macros have names that are the C++ library's, too. */
 #include <check.h>
 
+/* The sanitizers call the C library beneath themselves. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+
 namespace
 {
 
@@ -271,16 +278,15 @@ bool has_all()
 
 int main()
 {
-	Suite *suite = suite_create("redirect_everything");
-	TCase *tcase = tcase_create("redirect_everything");
+	Suite *suite;
+	TCase *tcase;
 	SRunner *runner;
 	int failed;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-	return 77; /* the sanitizers call the C library beneath themselves */
-#endif
-	if (!has_all())
+	if (SANITIZED || !has_all())
 		return 77;
+	suite = suite_create("redirect_everything");
+	tcase = tcase_create("redirect_everything");
 	tcase_set_timeout(tcase, 110);
 	tcase_add_test(tcase,
 		       a_workload_gives_the_same_with_everything_redirected);
