@@ -203,12 +203,13 @@ static enum hotpatch_status check_slot(const struct hp_module *module,
 {
 	enum hotpatch_status status = find_slot(module, replace, slot);
 
-	if (status != HOTPATCH_OK)
-		return hp_error(err, status, 0, replace->name,
-				"%s: %s%s%s in %s",
-				hotpatch_status_text(status), replace->file,
-				replace->file[0] ? ":" : "", replace->name,
-				module->facts.name);
+	if (status != HOTPATCH_OK) {
+		hp_error(err, status, 0, replace->name, "%s: %s%s%s in %s",
+			 hotpatch_status_text(status), replace->file,
+			 replace->file[0] ? ":" : "", replace->name,
+			 module->facts.name);
+		return status;
+	}
 	/* Of a function that was redirected the type may not be known. */
 	if ((*slot)->prototype[0] &&
 	    !hp_prototype_equal((*slot)->prototype, replace->prototype))
