@@ -4,8 +4,10 @@
 # other target has, and the tests that want more than the program.
 
 get_target_property(sources hotpatch_objects SOURCES)
-list(FILTER sources EXCLUDE REGEX "control/|signature/")
-list(APPEND sources control/disabled.c signature/disabled.c)
+list(FILTER sources EXCLUDE
+	REGEX "(control|redirect|signature)/[^/]+$")
+list(APPEND sources control/disabled.c redirect/disabled.c
+	signature/disabled.c)
 get_target_property(folder hotpatch_objects SOURCE_DIR)
 list(TRANSFORM sources REPLACE "^([^/].*)$" "${folder}/\\1")
 add_library(hotpatch_torture_objects OBJECT ${sources})

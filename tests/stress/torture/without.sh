@@ -25,6 +25,7 @@ flags=(-std=c17 -D_GNU_SOURCE -DHP_TORTURE -O2 -g -fPIC
 sources=("$source_folder"/lib/*.c
 	"$source_folder/lib/arch/$(uname -m)"/*.[cS]
 	"$source_folder/lib/control/disabled.c"
+	"$source_folder/lib/redirect/disabled.c"
 	"$source_folder/lib/signature/disabled.c"
 	"$source_folder/tests/stress/torture.c" "$here"/*.c)
 
