@@ -70,6 +70,25 @@ const char *__tsan_default_options(void)
 	return "atexit_sleep_ms=0";
 }
 
+#ifdef HP_COVERAGE
+void __gcov_dump(void); /* of libgcov */
+#endif
+
+/* What was counted of lib/, which _exit() alone would lose. */
+static void keep_counts(void)
+{
+#ifdef HP_COVERAGE
+	__gcov_dump();
+#endif
+}
+
+__attribute__((noreturn)) static void end_child(int code)
+{
+	hp_store_relaxed(&injection.fault, FAULT_NONE); /* see fails() */
+	keep_counts();
+	_exit(code);
+}
+
 void give_up(const char *format, ...)
 {
 	va_list arguments;
@@ -77,7 +96,7 @@ void give_up(const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(report->failure, sizeof(report->failure), format, arguments);
 	va_end(arguments);
-	_exit(1);
+	end_child(1);
 }
 
 bool end_step(enum hotpatch_status status, const struct hotpatch_error *err)
@@ -230,7 +249,7 @@ __attribute__((noreturn)) static void be_child(const struct scenario *scenario,
 	injection.fault = run->fault;
 	scenario->run();
 	report->finished = true;
-	_exit(0);
+	end_child(0);
 }
 
 static void begin_run_of(const struct scenario *scenario, struct run *run)
