@@ -10,6 +10,8 @@
 #define HOTPATCH_BUNDLE_H
 
 #include <hotpatch/api.h>
+#include <hotpatch/bundle_notes.h>
+#include <hotpatch/bundle_records.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,295 +22,6 @@
 #include <hotpatch/arch/aarch64.h>
 #else
 #error "hotpatch supports x86-64 and aarch64"
-#endif
-
-#define HOTPATCH_NOTE_OWNER "hotpatch"
-
-/*
- * The format that these macros and the seal write. A library reads its own and
- * every earlier one, and refuses a newer one by this number. Of a format that
- * was released nothing changes: a type of note keeps its number, its head and
- * its texts. Whatever is new is a new type, and so a new format, because a
- * type that a library does not know is refused: it could be a condition.
- */
-#define HOTPATCH_NOTE_FORMAT 1
-
-/*
- * Types of notes. The description of each is a fixed head, as below, followed
- * by NUL-terminated texts and padding with zeros to a multiple of four bytes.
- */
-enum hotpatch_note_type {
-	/* head: hotpatch_note_bundle; text: name */
-	HOTPATCH_NOTE_BUNDLE = 1,
-	/* head: none; texts: module's base name, build-id in hexadecimal */
-	HOTPATCH_NOTE_TARGET = 2,
-	/* head: hotpatch_note_replace; texts: module or "", source file or "",
-	 * function, prototype */
-	HOTPATCH_NOTE_REPLACE = 3,
-	/* head: none; text: name of a patch, or "*" for all */
-	HOTPATCH_NOTE_REPLACES = 4,
-	/* head: none; text: name of a patch that must be active */
-	HOTPATCH_NOTE_REQUIRES = 5,
-	/* head: none; text: name of a patch that must not be active */
-	HOTPATCH_NOTE_CONFLICTS = 6,
-	/* head: hotpatch_note_callback; text: module or "", or the state */
-	HOTPATCH_NOTE_CALLBACKS = 7,
-	/* head: hotpatch_note_state; text: id */
-	HOTPATCH_NOTE_STATE = 8,
-	/* head: hotpatch_note_import; texts: patch or "", module or "", source
-	 * file or "", name, type */
-	HOTPATCH_NOTE_IMPORT = 9,
-	/* zeros; hotpatch seal writes the following types over them */
-	HOTPATCH_NOTE_ROOM = 10,
-	/* head: hotpatch_note_build; texts: module's base name, build-id. A
-	 * target, too; what was found in it follows */
-	HOTPATCH_NOTE_BUILD = 11,
-	/* an array of hotpatch_sealed_function; no texts */
-	HOTPATCH_NOTE_SEALED_FUNCTIONS = 12,
-	/* an array of hotpatch_sealed_import; no texts */
-	HOTPATCH_NOTE_SEALED_IMPORTS = 13,
-	/* head: none; texts: reason, name */
-	HOTPATCH_NOTE_ALLOW = 14,
-	/* head: none; texts: name, type */
-	HOTPATCH_NOTE_EXPORT = 15,
-	/* head: hotpatch_note_expires; text: none, or an empty one */
-	HOTPATCH_NOTE_EXPIRES = 16,
-	/* in the library itself: 64-bit offset from the description to its
-	 * struct hp_marker */
-	HOTPATCH_NOTE_LIBRARY = 100,
-};
-
-/* How the tasks move to the new view. */
-enum hotpatch_consistency {
-	HOTPATCH_PER_TASK = 0,	/* each section sees all-old or all-new */
-	HOTPATCH_IMMEDIATE = 1, /* each call sees the newest */
-	/* all tasks wait until none is in a section, and move together */
-	HOTPATCH_RENDEZVOUS = 2,
-};
-
-enum hotpatch_bundle_kind {
-	HOTPATCH_KIND_PATCH = 0,
-	HOTPATCH_KIND_RESTART = 1, /* says that this fix needs a restart */
-};
-
-struct hotpatch_note_bundle {
-	uint32_t format;
-	uint32_t kind;
-	uint32_t consistency;
-	uint32_t flags;
-	uint64_t sequence;
-};
-
-#define HOTPATCH_FLAG_CONSTRUCTORS 1u /* they are wanted */
-
-struct hotpatch_note_expires {
-	uint64_t seconds; /* since 1970, as CLOCK_REALTIME counts them */
-};
-
-struct hotpatch_note_replace {
-	uint32_t kind; /* 0: through a table */
-	uint32_t reserved;
-	uint64_t abi_hash; /* 0: not recorded */
-};
-
-enum hotpatch_callback_kind {
-	HOTPATCH_CALLBACK_PREPARE = 0,
-	HOTPATCH_CALLBACK_COMMIT = 1,
-	HOTPATCH_CALLBACK_BEFORE_REVERT = 2,
-	HOTPATCH_CALLBACK_AFTER_REVERT = 3,
-	HOTPATCH_CALLBACK_MIGRATE = 4,	/* of a rendezvous */
-	HOTPATCH_CALLBACK_CLEAN_UP = 5, /* of a state */
-};
-
-struct hotpatch_note_callback {
-	uint32_t kind; /* enum hotpatch_callback_kind */
-	uint32_t reserved;
-};
-
-struct hotpatch_note_state {
-	uint32_t version;
-	uint32_t reserved;
-};
-
-/**
- * struct hotpatch_context_state - a state that the bundle declares
- * @id:        as declared
- * @version:   as declared
- * @installed: the highest version that other patches in effect declare; 0 if
- *             there is none, so that this bundle is the first to install it
- * @data:      belongs to whoever installed the state and is handed on with it
- */
-struct hotpatch_context_state {
-	const char *id;
-	uint32_t version;
-	uint32_t installed;
-	void *data;
-};
-
-/**
- * struct hotpatch_context - what a callback gets
- * @size:        sizeof(struct hotpatch_context), as the library knows it
- * @patch:       the bundle's name
- * @module:      of a module's callback, the base name of its file; else ""
- * @reverting:   the tasks are moving away from the bundle
- * @refused:     set by hotpatch_refuse()
- * @reason:      likewise
- * @states:      those that the bundle declares, in the order of the source
- * @state_count: how many they are
- */
-struct hotpatch_context {
-	size_t size;
-	const char *patch;
-	const char *module;
-	bool reverting;
-	bool refused;
-	char reason[192];
-	struct hotpatch_context_state *states;
-	size_t state_count;
-};
-
-/**
- * struct hotpatch_callback - one callback of a loaded bundle
- * @kind:     enum hotpatch_callback_kind
- * @object:   module or "", or the state that is cleaned up
- * @function: the callback
- */
-struct hotpatch_callback {
-	uint64_t kind;
-	const char *object;
-	void (*function)(struct hotpatch_context *context);
-};
-
-enum hotpatch_import_kind {
-	HOTPATCH_IMPORT_ADDRESS = 0,
-	HOTPATCH_IMPORT_THREAD_LOCAL = 1,
-};
-
-struct hotpatch_note_import {
-	uint32_t kind;
-	uint32_t reserved;
-};
-
-/* The way in which types are hashed; grows when it changes. */
-#define HOTPATCH_ABI_HASH 1
-
-struct hotpatch_note_build {
-	uint32_t abi; /* HOTPATCH_ABI_HASH */
-	uint32_t reserved;
-};
-
-/* @function counts the notes of replacements. @abi_hash is that of the host's
- * function; the bundle's own is in the note of the replacement. */
-struct hotpatch_sealed_function {
-	uint32_t function;
-	uint32_t flags;
-	uint64_t abi_hash;
-};
-
-/* A type that it reaches is incomplete on one side, and was not compared. */
-#define HOTPATCH_SEALED_OPAQUE 1u
-
-/* What @offset of a sealed import counts from. */
-enum hotpatch_sealed_kind {
-	HOTPATCH_SEALED_EXPORTED = 0, /* nothing: it is looked up by name */
-	HOTPATCH_SEALED_DATA = 1,     /* the address the module is loaded at */
-	HOTPATCH_SEALED_CODE = 2,     /* the same */
-	HOTPATCH_SEALED_TLS = 3,      /* the module's block of a thread */
-};
-
-/* @import counts the notes of imports. */
-struct hotpatch_sealed_import {
-	uint32_t import;
-	uint32_t kind;
-	uint64_t offset;
-	uint64_t size; /* of the object in bytes, 0 if not known */
-	uint64_t type_hash;
-};
-
-/**
- * struct hotpatch_replacement - what a loaded bundle offers for one slot
- * @module:   base name of the target's module, "" for the first target
- * @file:     source file of a static function, "" otherwise
- * @name:     the function
- * @function: the new body
- * @original: where the library stores the address of the original body
- */
-struct hotpatch_replacement {
-	const char *module;
-	const char *file;
-	const char *name;
-	void (*function)(void);
-	void (**original)(void);
-};
-
-/**
- * struct hotpatch_thread_local - where the library stores how a thread-local
- *                                variable of the host is reached
- * @module:  the dynamic loader's number of the module
- * @offset:  into the module's block, or from the thread pointer
- * @address: the loader's function, which reads the two words above; NULL
- *           stands for a variable of the program, at @offset from the pointer
- *           of each thread
- */
-struct hotpatch_thread_local {
-	uintptr_t module;
-	uintptr_t offset;
-	void *(*address)(const struct hotpatch_thread_local *place);
-};
-
-/**
- * struct hotpatch_import - what a loaded bundle wants of another module
- * @patch:  the patch that exports it, "" for the host
- * @module: base name of the module, "" for the first target
- * @file:   source file of a static, "" otherwise
- * @name:   the variable or function
- * @kind:   enum hotpatch_import_kind
- * @place:  of an address: where it is stored; of a thread-local variable: its
- *          struct hotpatch_thread_local
- */
-struct hotpatch_import {
-	const char *patch;
-	const char *module;
-	const char *file;
-	const char *name;
-	uint64_t kind;
-	void *place;
-};
-
-/** struct hotpatch_export - what a loaded bundle offers to other bundles */
-struct hotpatch_export {
-	const char *name;
-	const char *type;
-	const void *address;
-};
-
-struct hotpatch_bundle {
-	uint32_t format;
-	uint32_t reserved;
-	struct hotpatch_replacement *start;
-	struct hotpatch_replacement *stop;
-	struct hotpatch_callback *callbacks;
-	struct hotpatch_callback *callbacks_stop;
-	struct hotpatch_import *imports_start;
-	struct hotpatch_import *imports_stop;
-	struct hotpatch_export *exports_start;
-	struct hotpatch_export *exports_stop;
-};
-
-/* The one symbol that a bundle exports. */
-#define HOTPATCH_BUNDLE_SYMBOL "hotpatch_bundle_"
-
-#define HOTPATCH_PAD_(size) (((size) + 3u) & ~3u)
-
-/*
- * Notes lie one after the other, in the order of the source, since the first
- * target means something: gcc may not sort them, and clang's sanitizer may not
- * put red zones between them.
- */
-#ifdef __clang__
-#define HOTPATCH_PLAIN_DATA_ __attribute__((no_sanitize_address))
-#else
-#define HOTPATCH_PLAIN_DATA_ __attribute__((no_reorder))
 #endif
 
 /* Keeps records that only the bounds of their section refer to, also where
@@ -328,9 +41,6 @@ struct hotpatch_bundle {
 #define HOTPATCH_EXTERN_ extern
 #endif
 
-#define HOTPATCH_NOTE_ATTRIBUTES_                                              \
-	HOTPATCH_PLAIN_DATA_                                                   \
-	__attribute__((used, section(".note.hotpatch"), aligned(4)))
 /* clang-format off */
 #define HOTPATCH_RECORD_ATTRIBUTES_                                            \
 	HOTPATCH_RECORD_IN_("hotpatch_replacements")
@@ -338,41 +48,6 @@ struct hotpatch_bundle {
 	HOTPATCH_PLAIN_DATA_ HOTPATCH_RETAIN_                                  \
 	__attribute__((used, section(name), aligned(8)))
 #define HOTPATCH_CALLBACK_ATTRIBUTES_ HOTPATCH_RECORD_IN_("hotpatch_callbacks")
-#define HOTPATCH_JOIN_(a, b) HOTPATCH_JOIN_2_(a, b)
-#define HOTPATCH_JOIN_2_(a, b) a##b
-
-/* A note whose description is @head and then @texts, a string literal in which
- * "\0" separates the texts. */
-#define HOTPATCH_NOTE_(id, type, head_type, head, texts)                       \
-	HOTPATCH_NOTE_ATTRIBUTES_ static const struct {                        \
-		uint32_t owner_size, size, kind;                               \
-		char owner[HOTPATCH_PAD_(sizeof(HOTPATCH_NOTE_OWNER))];        \
-		head_type head_;                                               \
-		char texts_[HOTPATCH_PAD_(sizeof(texts))];                     \
-	} __attribute__((packed)) id = {                                       \
-		sizeof(HOTPATCH_NOTE_OWNER),                                   \
-		sizeof(head_type) + HOTPATCH_PAD_(sizeof(texts)),              \
-		type,                                                          \
-		HOTPATCH_NOTE_OWNER,                                           \
-		head,                                                          \
-		texts}
-
-#define HOTPATCH_TEXT_NOTE_(id, type, texts)                                   \
-	HOTPATCH_NOTE_ATTRIBUTES_ static const struct {                        \
-		uint32_t owner_size, size, kind;                               \
-		char owner[HOTPATCH_PAD_(sizeof(HOTPATCH_NOTE_OWNER))];        \
-		char texts_[HOTPATCH_PAD_(sizeof(texts))];                     \
-	} __attribute__((packed)) id = {                                       \
-		sizeof(HOTPATCH_NOTE_OWNER),                                   \
-		HOTPATCH_PAD_(sizeof(texts)),                                  \
-		type,                                                          \
-		HOTPATCH_NOTE_OWNER,                                           \
-		texts}
-/* clang-format on */
-
-#define HOTPATCH_UNIQUE_(stem) HOTPATCH_JOIN_(stem, __COUNTER__)
-/* clang-format off */
-#define HOTPATCH_BRACED_(...) {__VA_ARGS__}
 /* clang-format on */
 
 /*
@@ -708,6 +383,8 @@ hotpatch_context_find_state(const struct hotpatch_context *context,
 	}
 	return NULL;
 }
+
+/* clang-format off */
 #define HOTPATCH_IMPORT_NOTE_(kind, patch, module, file, type, name)           \
 	HOTPATCH_NOTE_(name##__import_note, HOTPATCH_NOTE_IMPORT,              \
 		       struct hotpatch_note_import, HOTPATCH_BRACED_(kind, 0), \
