@@ -10,6 +10,7 @@
 #include "event.h"
 
 #include "atomic.h"
+#include "probe.h"
 #include "status.h"
 
 #include <hotpatch/section.h>
@@ -99,6 +100,7 @@ void hp_event(enum hotpatch_phase phase, enum hotpatch_status status,
 	/* Relaxed: the number orders the events, not memory. */
 	filled.event.sequence = hp_add_relaxed(&taken, 1) + 1;
 	write_cell(&ring[filled.event.sequence % CELLS], &filled);
+	hp_probe(&filled.event);
 }
 
 /* Without stdio, which is not async-signal-safe. */
