@@ -185,6 +185,26 @@ static enum hotpatch_status check_bytes(const struct batch *batch,
 		      "or another tool was there");
 }
 
+/* What stands there is what was written: else it would be lost, and come back
+ * when a debugger takes its breakpoint out. */
+static enum hotpatch_status check_jumps(const struct batch *batch)
+{
+	const struct hp_redirected *record;
+	size_t i;
+
+	for (i = 0; i < batch->count; i++) {
+		record = batch->items[i].record;
+		if (memcmp((const void *)head_of(record),
+			   record->trampoline.jump,
+			   record->trampoline.extent) != 0)
+			return refuse(batch, &batch->items[i],
+				      HOTPATCH_E_FOREIGN,
+				      "its jump was changed; a debugger or "
+				      "another tool was there");
+	}
+	return HOTPATCH_OK;
+}
+
 static enum hotpatch_status build_item(struct batch *batch, struct item *item)
 {
 	struct hp_redirected *record = item->record;
@@ -449,8 +469,10 @@ static enum hotpatch_status delist_slots(struct batch *batch)
 
 static enum hotpatch_status release_batch(struct batch *batch)
 {
-	enum hotpatch_status status = delist_slots(batch);
+	enum hotpatch_status status = check_jumps(batch);
 
+	if (status == HOTPATCH_OK)
+		status = delist_slots(batch);
 	if (status != HOTPATCH_OK)
 		return status;
 	status = exchange_all(batch);
