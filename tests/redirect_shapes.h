@@ -8,6 +8,12 @@
 #ifndef REDIRECT_SHAPES_H
 #define REDIRECT_SHAPES_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+
 /* clang-format off */
 #define SHAPES(X)                                                              \
 	X(push_one, 2, 1)     /* one byte, then a register move */             \
@@ -32,7 +38,11 @@
 	X(entered, 2, 1)      /* another function enters its second byte */    \
 	X(pair_one, 2, 1)     /* its jump alone would lead into this module */ \
 	X(pair_two, 2, 2)     /* the same */                                   \
-	X(nops, 0, 1)         /* -fpatchable-function-entry */                 \
+	X(pair_branch, 2, 2)  /* the same with jcc rel8 behind it */           \
+	X(pair_call, 2, 1)    /* the same with call rel32 behind it */         \
+	X(nops, 0, 1)         /* -fpatchable-function-entry, by gcc */         \
+	X(landing_nops, 0, 1) /* the same behind endbr64 */                    \
+	X(long_nop, 0, 5)     /* the same by clang */                          \
 	X(hook, 0, 5)         /* ms_hook_prologue */
 
 #define SHAPE(name, ...)                                                       \
@@ -90,8 +100,17 @@ __asm__(".pushsection .text\n.p2align 12\n"
 			"pop %rbx\n ret\n .p2align 4")
 	SHAPE(pair_two, "xor %eax, %eax\n mov $1, %ecx\n"
 			"lea (%rcx, %rdi), %eax\n ret\n .p2align 4")
+	SHAPE(pair_branch, "xor %eax, %eax\n .byte 0x71, 0x00\n"
+			   "add %al, %al\n lea 1(%rdi), %eax\n ret\n"
+			   ".p2align 4")
+	SHAPE(pair_call, "push %rbx\n call shape_helper\n inc %eax\n"
+			 "pop %rbx\n ret\n .p2align 4")
 	SHAPE(nops, "nop\n nop\n nop\n nop\n nop\n lea 1(%rdi), %eax\n ret\n"
 		    ".p2align 4")
+	SHAPE(landing_nops, "endbr64\n nop\n nop\n nop\n nop\n nop\n"
+			    "lea 1(%rdi), %eax\n ret\n .p2align 4")
+	SHAPE(long_nop, ".byte 0x0f, 0x1f, 0x44, 0x00, 0x08\n"
+			"lea 1(%rdi), %eax\n ret\n .p2align 4")
 	SHAPE(hook, ".byte 0x48, 0x8d, 0xa4, 0x24, 0, 0, 0, 0\n"
 		    "lea 1(%rdi), %eax\n ret\n .p2align 4")
 	/* What is refused: a loop that begins with the function. */
@@ -130,5 +149,27 @@ static const struct shape shapes[] = {
 };
 
 #define SHAPE_COUNT (sizeof(shapes) / sizeof(shapes[0]))
+
+/* NULL for none. */
+static inline const struct shape *find_shape(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < SHAPE_COUNT; i++)
+		if (strcmp(shapes[i].name, name) == 0)
+			return &shapes[i];
+	return NULL;
+}
+
+/* Takes the place that five nops lead to, as the distance of a jump. */
+static inline bool take_place_of_nops(const struct shape *shape)
+{
+	uintptr_t place = (uintptr_t)shape->function + 5 - 0x6f6f6f70;
+	void *page = (void *)(place & ~(uintptr_t)4095);
+
+	return mmap(page, 8192, PROT_NONE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+		    0) == page;
+}
 
 #endif

@@ -236,7 +236,11 @@ static void judge(const struct survey *survey, struct hp_function *function)
 					   HOTPATCH_REFUSAL_IMMOVABLE;
 	if (head.movable)
 		judge_targets(survey, function);
-	function->tier = head.prepared ? 0 : 1;
+	function->tier = head.prepared && function->start + function->skip +
+							  HP_JUMP_SIZE <=
+						  function->stop ?
+				 0 :
+				 1;
 }
 
 bool hp_judge(const struct hp_elf *elf, struct hp_function *functions,

@@ -9,12 +9,17 @@
  * becomes a jump of its own to where it was moved, so that a thread that comes
  * to it, from wherever, does what it did. Its first byte is then that of a jump;
  * the others may be chosen, and both jumps share them.
+ *
+ * Where the compiler left nops of one byte, a thread may be at any of them. They
+ * cannot become one long instruction, but each can become another one that does
+ * nothing, so that is what the jump's other bytes are chosen from.
  */
 #include "jump.h"
 
 #include <string.h>
 
 #define OPCODE 0xe9
+#define NOP 0x90
 #define THROUGH_SIZE 6
 #define REACH ((uintptr_t)1 << 31)
 #define ATTEMPTS 1024u
@@ -104,6 +109,42 @@ static bool choose(struct plan *plan, size_t from, size_t to, size_t turn)
 	for (i = from; i + 1 < to; i++)
 		plan->bytes[i] = (uint8_t)(turn / 256 * 61 + i * 16);
 	return turn < (to - from > 1 ? ATTEMPTS : 256);
+}
+
+/* nop, cmc, clc, stc, cld: at a function's entry no flag has a meaning but that
+ * of the direction, which is clear. */
+static const uint8_t idle[] = {NOP, 0xf5, 0xf8, 0xf9, 0xfc};
+
+/* Is there room for a jump in nops of one byte? */
+static bool has_nops(const struct hp_function *function)
+{
+	return function->tier == 0 && function->length == 1 &&
+	       function->bytes[function->skip] == NOP;
+}
+
+/* The @turn-th choice of them for the bytes behind the first; at first they are
+ * what is there already. False if there are no more. */
+static bool choose_idle(struct plan *plan, size_t turn)
+{
+	size_t rest = turn;
+	size_t i;
+
+	for (i = HP_JUMP_SIZE; i-- > 1; rest /= sizeof(idle))
+		plan->bytes[i] = idle[rest % sizeof(idle)];
+	plan->written = turn ? HP_JUMP_SIZE : 1;
+	return rest == 0;
+}
+
+static bool take_idle(struct hp_space *space, struct plan *plan,
+		      const struct hp_trampoline *trampoline,
+		      struct hp_relay *relay)
+{
+	size_t turn;
+
+	for (turn = 0; choose_idle(plan, turn); turn++)
+		if (take_first(space, plan, trampoline, relay))
+			return true;
+	return false;
 }
 
 static size_t least(size_t a, size_t b)
@@ -210,6 +251,11 @@ enum hotpatch_status hp_jump_place(struct hp_space *space,
 		return HOTPATCH_E_IMMUTABLE;
 	if (plan.first == HP_JUMP_SIZE)
 		return jump_to(plan.bytes, head, trampoline->code) ?
+			       finish(space, &plan, trampoline) :
+			       HOTPATCH_E_NO_ROOM;
+	if (has_nops(function))
+		return take_idle(space, &plan, trampoline,
+				 &trampoline->relays[0]) ?
 			       finish(space, &plan, trampoline) :
 			       HOTPATCH_E_NO_ROOM;
 	if (take_first(space, &plan, trampoline, &trampoline->relays[0]))

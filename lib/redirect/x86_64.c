@@ -128,11 +128,16 @@ static uint8_t landing_before(const unsigned char *bytes, size_t left)
 		       0;
 }
 
-static bool is_prepared(const unsigned char *bytes, size_t left)
+/* -fpatchable-function-entry gives many nops of one byte (gcc) or one that is
+ * long (clang). */
+static bool is_prepared(const unsigned char *bytes, size_t left,
+			const ZydisDecodedInstruction *first)
 {
 	static const unsigned char nops[REACH_SIZE] = {NOP, NOP, NOP, NOP, NOP};
 
-	return (left >= sizeof(nops) &&
+	return (first->mnemonic == ZYDIS_MNEMONIC_NOP &&
+		first->length >= REACH_SIZE) ||
+	       (left >= sizeof(nops) &&
 		memcmp(bytes, nops, sizeof(nops)) == 0) ||
 	       (left >= sizeof(hook) && memcmp(bytes, hook, sizeof(hook)) == 0);
 }
@@ -146,7 +151,8 @@ bool hp_decode_head(const unsigned char *bytes, size_t left,
 	if (!decode_raw(bytes + head->skip, left - head->skip, false, &raw))
 		return false;
 	head->length = raw.length;
-	head->prepared = is_prepared(bytes + head->skip, left - head->skip);
+	head->prepared =
+		is_prepared(bytes + head->skip, left - head->skip, &raw);
 	head->movable = is_movable(&raw);
 	head->next_length = 0;
 	bytes += head->skip + head->length;
