@@ -38,6 +38,14 @@ static bool is_in_image(const struct hotpatch_patch *patch, uintptr_t address)
 	       address < patch->image.stop;
 }
 
+/* Is what begins at @start the body that was compiled in? That of a redirected
+ * function begins with its entry. */
+static bool is_body(const struct hotpatch_slot *slot, uintptr_t start)
+{
+	return (uintptr_t)slot->original == start ||
+	       (uintptr_t)slot->entry == start;
+}
+
 /* The slot whose old body has @address, as text; under the lock. */
 static void name_function(uintptr_t address, char *text, size_t size)
 {
@@ -54,8 +62,8 @@ static void name_function(uintptr_t address, char *text, size_t size)
 		if (!hp_module_function(&module->facts, address, &start, &stop))
 			continue;
 		for (i = 0; i < module->count; i++)
-			if ((uintptr_t)module->start[i].original == start)
-				hp_slot_name(&module->start[i], text, size);
+			if (is_body(module->by_name[i], start))
+				hp_slot_name(module->by_name[i], text, size);
 	}
 }
 
@@ -73,11 +81,10 @@ static size_t suspect_ranges(struct hp_stack_range *ranges, size_t size)
 				patch->image.start, patch->image.stop};
 	for (module = hp_modules; module; module = module->next)
 		for (i = 0; i < module->count && count < size; i++)
-			if (module->start[i].top &&
-			    hp_module_function(
-				    &module->facts,
-				    (uintptr_t)module->start[i].original,
-				    &ranges[count].start, &ranges[count].stop))
+			if (module->by_name[i]->top &&
+			    hp_slot_original_code(module->by_name[i],
+						  &ranges[count].start,
+						  &ranges[count].stop))
 				count++;
 	return count;
 }

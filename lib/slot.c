@@ -389,6 +389,7 @@ void hp_slot_describe(void)
 	hp_describe_member("module.next", struct hp_module, next);
 	hp_describe_member("module.slots", struct hp_module, start);
 	hp_describe_member("module.count", struct hp_module, count);
+	hp_describe_member("module.by_name", struct hp_module, by_name);
 	hp_describe_member("module.name", struct hp_module, facts.name);
 	hp_describe("slot.size", sizeof(struct hotpatch_slot));
 	hp_describe_member("slot.name", struct hotpatch_slot, name);

@@ -72,8 +72,12 @@ class Library:
         for module in self.chain("modules", "module.next"):
             name = text(module + self.facts["module.name"])
             first = self.member(module, "module.slots")
+            places = self.member(module, "module.by_name")
             for index in range(min(self.member(module, "module.count"), LIMIT)):
-                yield Slot(self, name, first + index * self.facts["slot.size"])
+                # Slots of redirected functions were made one by one.
+                slot = first + index * self.facts["slot.size"] if first else \
+                    number(places + index * 8)
+                yield Slot(self, name, slot)
 
     def tasks(self):
         size = self.facts["task.size"]
