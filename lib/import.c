@@ -11,11 +11,11 @@
 #include "engine.h"
 #include "image.h"
 #include "mapping.h"
-#include "module.h"
 #include "patch.h"
 #include "prototype.h"
 #include "sealed.h"
 #include "status.h"
+#include "target.h"
 
 #include <dlfcn.h>
 #include <elf.h>
@@ -25,61 +25,26 @@
 /* The loader's own; its argument begins with the two words that it reads. */
 extern void *__tls_get_addr(const struct hotpatch_thread_local *place);
 
-/* The module that an import lies in, among those that are mapped. */
-struct source {
-	const struct hp_manifest *manifest;
-	const char *name; /* "" for the program */
-	const struct hp_target *target;
-	struct hp_module_facts facts;
-	char path[PATH_MAX];
-	bool other; /* there is one of that name, but of another build */
-};
-
 /* One import while it is looked for. */
 struct wanted {
 	const struct hp_import *import;
 	size_t index;
-	struct source source;
+	const char *module; /* "" for the program */
+	struct hp_target_search source;
 	void *handle; /* of the source; NULL for the program */
 	struct hp_place *place;
 	struct hotpatch_error *err;
 };
 
-static bool is_named(const struct hp_module_facts *facts, const char *name)
+static enum hotpatch_status find_source(const struct hp_manifest *manifest,
+					struct wanted *wanted)
 {
-	return *name ? !strcmp(facts->name, name) : facts->program;
-}
-
-static bool visit_module(void *context, const struct hp_module_facts *facts,
-			 const char *path)
-{
-	struct source *source = context;
-	const struct hp_target *target;
-	size_t i;
-
-	for (i = 0; i < source->manifest->target_count; i++) {
-		target = &source->manifest->targets[i];
-		if (strcmp(target->module, source->name) != 0)
-			continue;
-		if (!strcmp(target->build_id, facts->build_id)) {
-			source->target = target;
-			source->facts = *facts;
-			hp_text_copy(source->path, sizeof(source->path), path);
-			return true;
-		}
-		source->other |= is_named(facts, source->name);
-	}
-	return false;
-}
-
-static enum hotpatch_status find_source(struct wanted *wanted)
-{
-	struct source *source = &wanted->source;
+	struct hp_target_search *source = &wanted->source;
 	const char *name = wanted->import->name;
-	const char *shown = *source->name ? source->name : "the program";
+	const char *shown = *wanted->module ? wanted->module : "the program";
 
 	hp_loader_enter();
-	hp_module_each(visit_module, source);
+	hp_target_find(manifest, wanted->module, source);
 	hp_loader_leave();
 	if (source->target)
 		return HOTPATCH_OK;
@@ -218,10 +183,11 @@ static bool pin(struct wanted *wanted, struct hp_imports *imports)
 	return wanted->handle != NULL;
 }
 
-static enum hotpatch_status find_one(struct wanted *wanted,
+static enum hotpatch_status find_one(const struct hp_manifest *manifest,
+				     struct wanted *wanted,
 				     struct hp_imports *imports)
 {
-	enum hotpatch_status status = find_source(wanted);
+	enum hotpatch_status status = find_source(manifest, wanted);
 
 	if (status != HOTPATCH_OK)
 		return status;
@@ -260,12 +226,9 @@ enum hotpatch_status hp_imports_find(const struct hp_manifest *manifest,
 		wanted.index = i;
 		wanted.place = &imports->places[i];
 		wanted.err = err;
-		wanted.source.manifest = manifest;
-		wanted.source.name = *wanted.import->module ?
-					     wanted.import->module :
-					     manifest->targets[0].module;
+		wanted.module = hp_target_name(manifest, wanted.import->module);
 		if (!*wanted.import->patch)
-			status = find_one(&wanted, imports);
+			status = find_one(manifest, &wanted, imports);
 	}
 	return status;
 }
