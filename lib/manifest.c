@@ -54,7 +54,8 @@ static enum hotpatch_status survey(void *context, const struct hp_note *note)
 	if (note->type == HOTPATCH_NOTE_TARGET ||
 	    note->type == HOTPATCH_NOTE_BUILD)
 		manifest->target_count++;
-	else if (note->type == HOTPATCH_NOTE_REPLACE)
+	else if (note->type == HOTPATCH_NOTE_REPLACE ||
+		 note->type == HOTPATCH_NOTE_REDIRECT)
 		manifest->replace_count++;
 	else if (note->type == HOTPATCH_NOTE_REPLACES)
 		manifest->supersede_count++;

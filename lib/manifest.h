@@ -18,8 +18,8 @@
 
 /*
  * Texts point into the file's bytes. Only the seal names several builds of one
- * module; @functions and @imports are its facts of this one, as they lie in the
- * file, for hp_sealed_function() and hp_sealed_import().
+ * module; @functions, @imports and @redirects are its facts of this one, as they
+ * lie in the file, for hp_sealed_function() and its like.
  */
 struct hp_target {
 	const char *module;
@@ -29,6 +29,8 @@ struct hp_target {
 	size_t function_count;
 	const unsigned char *imports;
 	size_t import_count;
+	const unsigned char *redirects;
+	size_t redirect_count;
 };
 
 struct hp_replace {
@@ -37,6 +39,7 @@ struct hp_replace {
 	const char *name;
 	const char *prototype;
 	uint64_t abi_hash;
+	bool redirect; /* of a function that nobody prepared */
 };
 
 struct hp_callback {

@@ -156,6 +156,7 @@ static enum hotpatch_status take_replace(struct reader *reader,
 	replace->name = texts[2];
 	replace->prototype = texts[3];
 	replace->abi_hash = head.abi_hash;
+	replace->redirect = note->type == HOTPATCH_NOTE_REDIRECT;
 	return HOTPATCH_OK;
 }
 
@@ -326,6 +327,7 @@ enum hotpatch_status hp_manifest_take(void *context, const struct hp_note *note)
 	case HOTPATCH_NOTE_TARGET:
 		return take_target(reader, note);
 	case HOTPATCH_NOTE_REPLACE:
+	case HOTPATCH_NOTE_REDIRECT:
 		return take_replace(reader, note);
 	case HOTPATCH_NOTE_REPLACES:
 		return take_name(reader, note, m->supersedes,

@@ -9,7 +9,8 @@
 
 bool hp_sealed_is_note(uint32_t type)
 {
-	return type >= HOTPATCH_NOTE_ROOM && type <= HOTPATCH_NOTE_ALLOW;
+	return (type >= HOTPATCH_NOTE_ROOM && type <= HOTPATCH_NOTE_ALLOW) ||
+	       type == HOTPATCH_NOTE_SEALED_REDIRECTS;
 }
 
 static struct hp_target *find_target(struct hp_manifest *manifest,
@@ -93,6 +94,27 @@ static const char *take_imports(const struct hp_manifest *manifest,
 	return NULL;
 }
 
+static const char *take_redirects(const struct hp_manifest *manifest,
+				  struct hp_target *target,
+				  const struct hp_note *note)
+{
+	struct hotpatch_sealed_redirect fact;
+	size_t i;
+
+	if (target->redirects || note->size % sizeof(fact))
+		return "has malformed facts of redirects";
+	target->redirects = note->bytes;
+	target->redirect_count = note->size / sizeof(fact);
+	for (i = 0; i < target->redirect_count; i++) {
+		memcpy(&fact, note->bytes + i * sizeof(fact), sizeof(fact));
+		if (fact.function >= manifest->replace_count ||
+		    !manifest->replaces[fact.function].redirect || !fact.size ||
+		    fact.size > HP_SEALED_CODE_LIMIT)
+			return "has malformed facts of redirects";
+	}
+	return NULL;
+}
+
 const char *hp_sealed_facts(struct hp_manifest *manifest,
 			    const struct hp_note *note)
 {
@@ -105,6 +127,9 @@ const char *hp_sealed_facts(struct hp_manifest *manifest,
 				"has facts of no build";
 	case HOTPATCH_NOTE_SEALED_IMPORTS:
 		return target ? take_imports(manifest, target, note) :
+				"has facts of no build";
+	case HOTPATCH_NOTE_SEALED_REDIRECTS:
+		return target ? take_redirects(manifest, target, note) :
 				"has facts of no build";
 	case HOTPATCH_NOTE_ROOM:
 		for (i = 0; i < note->size; i++)
@@ -139,6 +164,20 @@ bool hp_sealed_import(const struct hp_target *target, size_t index,
 		memcpy(fact, target->imports + i * sizeof(*fact),
 		       sizeof(*fact));
 		if (fact->import == index)
+			return true;
+	}
+	return false;
+}
+
+bool hp_sealed_redirect(const struct hp_target *target, size_t index,
+			struct hotpatch_sealed_redirect *fact)
+{
+	size_t i;
+
+	for (i = 0; i < target->redirect_count; i++) {
+		memcpy(fact, target->redirects + i * sizeof(*fact),
+		       sizeof(*fact));
+		if (fact->function == index)
 			return true;
 	}
 	return false;

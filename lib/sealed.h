@@ -14,6 +14,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* No function has more bytes of code. */
+#define HP_SEALED_CODE_LIMIT (16u << 20)
+
 /* Is it among the types that lie in the room for the seal? */
 bool hp_sealed_is_note(uint32_t type);
 
@@ -31,6 +34,8 @@ bool hp_sealed_function(const struct hp_target *target, size_t index,
 			struct hotpatch_sealed_function *fact);
 bool hp_sealed_import(const struct hp_target *target, size_t index,
 		      struct hotpatch_sealed_import *fact);
+bool hp_sealed_redirect(const struct hp_target *target, size_t index,
+			struct hotpatch_sealed_redirect *fact);
 
 bool hp_manifest_is_sealed(const struct hp_manifest *manifest);
 

@@ -172,9 +172,13 @@
 
 /* clang-format off */
 #define HOTPATCH_REPLACE_(ret, name, params, module, file)                     \
+	HOTPATCH_BODY_(HOTPATCH_NOTE_REPLACE, ret, name, params, module, file)
+#define HOTPATCH_REDIRECT_(ret, name, params, module, file)                    \
+	HOTPATCH_BODY_(HOTPATCH_NOTE_REDIRECT, ret, name, params, module, file)
+#define HOTPATCH_BODY_(type, ret, name, params, module, file)                  \
 	static ret name##__replacement params;                                 \
 	static ret(*name##__original) params;                                  \
-	HOTPATCH_NOTE_(name##__note, HOTPATCH_NOTE_REPLACE,                    \
+	HOTPATCH_NOTE_(name##__note, type,                                     \
 		       struct hotpatch_note_replace,                           \
 		       HOTPATCH_BRACED_(0, 0, 0),                              \
 		       module "\0" file "\0" #name "\0" #ret " " #params);     \
@@ -218,8 +222,57 @@
 	HOTPATCH_REPLACE_(ret, name, params, "", file)
 
 /**
+ * HOTPATCH_REDIRECT() - the new body of a function that nobody prepared; the
+ *                       body follows
+ * @ret, @name, @params: as for HOTPATCH_REPLACE()
+ *
+ * For a function that the host does not define with HOTPATCH_FUNCTION(): the
+ * library makes a patchable one of it, as hotpatch_redirect() does, when the
+ * bundle is applied, and gives it its bytes back when no patch that is on
+ * redirects it any more. Meanwhile it is like any other: views, stacking and
+ * reverts are those of its bundle.
+ *
+ * In a sealed bundle the function is found where the seal found it, also in a
+ * host without symbols, and is refused with HOTPATCH_E_FOREIGN if its bytes are
+ * not those of the sealed build. Without a seal it is found by its symbol,
+ * which may be a local one, and no types are compared but those that the header
+ * declares.
+ */
+#define HOTPATCH_REDIRECT(ret, name, params)                                   \
+	HOTPATCH_EXTERN_C ret name params;                                     \
+	HOTPATCH_REDIRECT_(ret, name, params, "", "")
+
+/**
+ * HOTPATCH_REDIRECT_IN() - the same for a function of the named module
+ * @module: base name of its file; the bundle names it as a target
+ *
+ * A module that is not loaded, other than the first target, is waited for. It
+ * has no code of the library's that could tell of its coming or going, so both
+ * are noticed by whoever calls hotpatch_poll(), hotpatch_patch_wait() or a
+ * change next, or by the control thread a quarter of a second later at most,
+ * and not while a transition is running. What runs in it until then is the
+ * original. A section in which that falls may see both.
+ */
+#define HOTPATCH_REDIRECT_IN(module, ret, name, params)                        \
+	HOTPATCH_EXTERN_C ret name params;                                     \
+	HOTPATCH_REDIRECT_(ret, name, params, module, "")
+
+/**
+ * HOTPATCH_REDIRECT_STATIC() - the same for a function that is static in the
+ *                              source file of base name @file
+ *
+ * Only in a sealed bundle.
+ */
+#define HOTPATCH_REDIRECT_STATIC(file, ret, name, params)                      \
+	HOTPATCH_REDIRECT_(ret, name, params, "", file)
+
+/** HOTPATCH_REDIRECT_STATIC_IN() - the same in the named module */
+#define HOTPATCH_REDIRECT_STATIC_IN(module, file, ret, name, params)           \
+	HOTPATCH_REDIRECT_(ret, name, params, module, file)
+
+/**
  * HOTPATCH_ORIGINAL() - the body that the host was compiled with
- * @name: replaced above
+ * @name: replaced or redirected above
  *
  * HOTPATCH_ORIGINAL(f)(a, b) calls it. It is the host's own code, whatever
  * other patches are active.

@@ -59,6 +59,10 @@ enum hotpatch_note_type {
 	HOTPATCH_NOTE_EXPORT = 15,
 	/* head: hotpatch_note_expires; text: none, or an empty one */
 	HOTPATCH_NOTE_EXPIRES = 16,
+	/* as of a replacement: of a function that nobody prepared */
+	HOTPATCH_NOTE_REDIRECT = 17,
+	/* an array of hotpatch_sealed_redirect; no texts; in the room, too */
+	HOTPATCH_NOTE_SEALED_REDIRECTS = 18,
 	/* in the library itself: 64-bit offset from the description to its
 	 * struct hp_marker */
 	HOTPATCH_NOTE_LIBRARY = 100,
@@ -134,8 +138,8 @@ struct hotpatch_note_build {
 	uint32_t reserved;
 };
 
-/* @function counts the notes of replacements. @abi_hash is that of the host's
- * function; the bundle's own is in the note of the replacement. */
+/* @function counts the notes of replacements and redirects, in their order.
+ * @abi_hash is that of the host's function; the bundle's own is in the note of the replacement. */
 struct hotpatch_sealed_function {
 	uint32_t function;
 	uint32_t flags;
@@ -144,6 +148,15 @@ struct hotpatch_sealed_function {
 
 /* A type that it reaches is incomplete on one side, and was not compared. */
 #define HOTPATCH_SEALED_OPAQUE 1u
+
+/* A function that is redirected, as it lies in the file of this build.
+ * @function counts as above; @offset from where the module is loaded. */
+struct hotpatch_sealed_redirect {
+	uint32_t function;
+	uint32_t size; /* of its code in bytes */
+	uint64_t offset;
+	uint64_t hash; /* of these bytes, FNV-1a */
+};
 
 /* What @offset of a sealed import counts from. */
 enum hotpatch_sealed_kind {
