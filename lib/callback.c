@@ -134,8 +134,32 @@ void hp_callback_find_modules(struct hotpatch_patch *patch)
 
 	for (module = hp_modules; module; module = module->next) {
 		scope = hp_callback_scope_of(patch, module);
-		if (scope)
+		if (scope && (!scope->loaded || module->start))
 			scope->loaded = module;
+	}
+}
+
+void hp_callback_module_came(const struct hp_module *module)
+{
+	const struct hotpatch_patch *patch;
+	struct hp_scope *scope;
+
+	for (patch = hp_patches; patch; patch = patch->next) {
+		scope = hp_callback_scope_of(patch, module);
+		if (scope && !scope->loaded)
+			scope->loaded = module;
+	}
+}
+
+void hp_callback_module_went(const struct hp_module *module)
+{
+	const struct hotpatch_patch *patch;
+	struct hp_scope *scope;
+
+	for (patch = hp_patches; patch; patch = patch->next) {
+		scope = hp_callback_scope_of(patch, module);
+		if (scope && scope->loaded == module)
+			scope->loaded = NULL;
 	}
 }
 
@@ -279,7 +303,7 @@ enum hotpatch_status hp_callback_run_pinned(const struct hp_due *due,
 
 	if (!module || module->facts.program || !hp_callback_of(due))
 		return hp_callback_run(due, err);
-	address = module->start;
+	address = (const void *)module->facts.start;
 	hp_engine_unlock();
 	handle = pin(address);
 	hp_engine_lock();

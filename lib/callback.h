@@ -63,6 +63,11 @@ void hp_callback_destroy(struct hotpatch_patch *patch);
 /* The patch is being listed: which of its modules are there? */
 void hp_callback_find_modules(struct hotpatch_patch *patch);
 
+/* A module without a table of its own came or went, because functions of it
+ * were redirected. */
+void hp_callback_module_came(const struct hp_module *module);
+void hp_callback_module_went(const struct hp_module *module);
+
 /* The callback that is running for @patch, "" if none. */
 const char *hp_callback_running(const struct hotpatch_patch *patch);
 

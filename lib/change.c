@@ -355,8 +355,11 @@ carry_out(struct hotpatch_patch *patch,
 	  const struct hotpatch_apply_options *options,
 	  struct hotpatch_error *err)
 {
-	enum hotpatch_status status = hp_stage_run_opening(err);
+	enum hotpatch_status status =
+		patch->wanted ? hp_redirects_take(patch, err) : HOTPATCH_OK;
 
+	if (status == HOTPATCH_OK)
+		status = hp_stage_run_opening(err);
 	if (status == HOTPATCH_OK)
 		status = wants_rendezvous() ? meet(patch, options, err) :
 					      move(patch, options, err);
@@ -422,6 +425,7 @@ guarded_change(change_function change, struct hotpatch_patch *patch,
 		return status;
 	status = change_in_turn(change, patch, options, why);
 	hp_stage_finish();
+	hp_redirects_poll();
 	if (status != HOTPATCH_OK && status != HOTPATCH_E_ALREADY)
 		hp_event(HOTPATCH_PHASE_REFUSED, status, patch->manifest.name,
 			 why->object);

@@ -222,6 +222,7 @@ static void after_fork_in_child(void)
 		use_membarrier = membarrier_register();
 	hp_task_fork_child();
 	hp_unload_fork_child();
+	hp_redirects_fork_child();
 	hp_stage_fork_child();
 	hp_rendezvous_fork_child();
 	hp_transition_fork_child();
@@ -408,7 +409,9 @@ unsigned int hp_engine_poll(void)
 	open = hp_stage_now() != HP_STAGE_NONE;
 	hp_engine_unlock();
 	open += hp_shadow_reclaim() > 0;
-	return open + hp_unload_ready();
+	open += hp_unload_ready();
+	hp_redirects_poll();
+	return open;
 }
 
 unsigned int hotpatch_poll(void)

@@ -313,6 +313,8 @@ open_file(struct hotpatch_patch *patch, const char *path, const char *object,
 	if (status == HOTPATCH_OK)
 		status = check_age(patch, options, err);
 	if (status == HOTPATCH_OK)
+		status = hp_redirects_check(patch, err);
+	if (status == HOTPATCH_OK)
 		status =
 			hp_imports_find(&patch->manifest, &patch->imports, err);
 	if (status == HOTPATCH_OK)

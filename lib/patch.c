@@ -12,6 +12,7 @@
 #include "prototype.h"
 #include "status.h"
 #include "step.h"
+#include "target.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -95,6 +96,7 @@ void hp_patch_enlist(struct hotpatch_patch *patch)
 void hp_patch_destroy(struct hotpatch_patch *patch)
 {
 	hp_callback_destroy(patch);
+	hp_redirects_release(patch);
 	hp_manifest_release(&patch->manifest);
 	hp_file_release(&patch->file);
 	hp_imports_release(&patch->imports);
@@ -147,13 +149,6 @@ static bool is_name_of(const struct hp_module *module,
 	return target->module[0] ?
 		       strcmp(module->facts.name, target->module) == 0 :
 		       module->facts.program;
-}
-
-/* The name of the module that a replacement or an import means. */
-static const char *module_name(const struct hp_manifest *manifest,
-			       const char *module)
-{
-	return module[0] ? module : manifest->targets[0].module;
 }
 
 /* The loaded module that is one of the builds for which the bundle was made;
@@ -270,6 +265,27 @@ static enum hotpatch_status check_target(const struct hp_manifest *manifest,
 	return HOTPATCH_OK;
 }
 
+/* Is all that the bundle has for the target functions that nobody prepared? Then
+ * it need not have a table. */
+static bool only_redirects(const struct hp_manifest *manifest,
+			   const struct hp_target *target)
+{
+	const struct hp_replace *replace;
+	bool redirects = false;
+	size_t i;
+
+	for (i = 0; i < manifest->replace_count; i++) {
+		replace = &manifest->replaces[i];
+		if (strcmp(hp_target_name(manifest, replace->module),
+			   target->module) != 0)
+			continue;
+		if (!replace->redirect)
+			return false;
+		redirects = true;
+	}
+	return redirects;
+}
+
 /* Does the manifest fit the modules that are loaded? Under the lock. */
 enum hotpatch_status hp_patch_check_fit(const struct hp_manifest *manifest,
 					struct hotpatch_error *err)
@@ -282,12 +298,15 @@ enum hotpatch_status hp_patch_check_fit(const struct hp_manifest *manifest,
 	size_t i;
 
 	for (i = 0; i < manifest->target_count && !status; i++)
-		status = check_target(manifest, &manifest->targets[i], i == 0,
-				      err);
+		if (!only_redirects(manifest, &manifest->targets[i]))
+			status = check_target(manifest, &manifest->targets[i],
+					      i == 0, err);
 	for (i = 0; i < manifest->replace_count && !status; i++) {
 		replace = &manifest->replaces[i];
+		if (replace->redirect)
+			continue;
 		module = find_module(manifest,
-				     module_name(manifest, replace->module),
+				     hp_target_name(manifest, replace->module),
 				     &other);
 		if (module)
 			status = check_slot(module, replace, &slot, err);
@@ -315,27 +334,45 @@ struct hotpatch_replacement *hp_patch_record(const struct hotpatch_patch *patch,
 	return NULL;
 }
 
+/* The slot of the patch's replacement @index, if it is one of @module. */
+static enum hotpatch_status find_bound(const struct hotpatch_patch *patch,
+				       size_t index,
+				       const struct hp_module *module,
+				       struct hotpatch_slot **slot,
+				       struct hotpatch_error *err)
+{
+	const struct hp_manifest *manifest = &patch->manifest;
+	const struct hp_replace *replace = &manifest->replaces[index];
+	const char *name = hp_target_name(manifest, replace->module);
+	const struct hp_module *other;
+
+	*slot = NULL;
+	if (replace->redirect) {
+		if (patch->redirects[index].table == module)
+			*slot = patch->redirects[index].slot;
+		return HOTPATCH_OK;
+	}
+	if (find_module(manifest, name, &other) != module)
+		return HOTPATCH_OK;
+	return check_slot(module, replace, slot, err);
+}
+
 enum hotpatch_status hp_patch_bind(struct hotpatch_patch *patch,
 				   const struct hp_module *module,
 				   struct hotpatch_error *err)
 {
-	const struct hp_manifest *manifest = &patch->manifest;
-	const struct hp_replace *replace;
-	const struct hp_module *other;
 	enum hotpatch_status status;
 	struct hotpatch_slot *slot;
-	const char *name;
 	size_t i;
 
-	for (i = 0; i < manifest->replace_count; i++) {
-		replace = &manifest->replaces[i];
-		name = module_name(manifest, replace->module);
-		if (patch->bindings[i].slot ||
-		    find_module(manifest, name, &other) != module)
+	for (i = 0; i < patch->manifest.replace_count; i++) {
+		if (patch->bindings[i].slot)
 			continue;
-		status = check_slot(module, replace, &slot, err);
+		status = find_bound(patch, i, module, &slot, err);
 		if (status != HOTPATCH_OK)
 			return status;
+		if (!slot)
+			continue;
 		/* Relaxed: the new body runs after its target was stored
 		 * with release. */
 		hp_store_relaxed(hp_patch_record(patch, i)->original,

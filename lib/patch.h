@@ -11,6 +11,7 @@
 #include "image.h"
 #include "import.h"
 #include "manifest.h"
+#include "redirects.h"
 #include "slot.h"
 #include "state.h"
 #include "store.h"
@@ -41,6 +42,8 @@
  * @forced:     tasks may be in its code whatever they say
  * @voucher:    who vouches for the file
  * @owner:      process that wrote the private copy
+ * @redirects:  one for each of the manifest's; NULL if it redirects nothing
+ * @holds:      its functions are redirected for it
  * @scopes:     what its callbacks are paired in; none without any
  * @claims:     one for each of the manifest's states
  * @opened_us, @drained_us, @unmapped_us: durations for people
@@ -72,6 +75,8 @@ struct hotpatch_patch {
 	int image_index;
 	pid_t owner;
 	struct hp_binding *bindings; /* one for each of the manifest's */
+	struct hp_redirect_place *redirects;
+	bool holds;
 	struct hp_scope *scopes;
 	size_t scope_count;
 	struct hp_claim *claims;

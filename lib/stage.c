@@ -192,6 +192,8 @@ static void conclude_one(struct hotpatch_patch *patch)
 
 	patch->changing = false;
 	patch->leads = false;
+	if (!on)
+		hp_redirects_let_go(patch);
 	if (!hp_patch_move(patch, on ? HOTPATCH_ACTIVE : HOTPATCH_REVERTED))
 		return;
 	hp_event(on ? HOTPATCH_PHASE_ACTIVE : HOTPATCH_PHASE_REVERTED,

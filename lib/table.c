@@ -134,6 +134,7 @@ static void fill_slot(const struct hp_module *module,
 	if (winner)
 		hp_text_copy(info->patch, sizeof(info->patch),
 			     winner->patch->manifest.name);
+	info->redirected = !module->start;
 	for (binding = slot->top; binding; binding = binding->below)
 		info->replacements += binding->patch->on[HP_NEW_SIDE];
 }

@@ -402,6 +402,7 @@ HOTPATCH_API size_t hotpatch_state_list(struct hotpatch_state_info *infos,
  * @patch:        name of the patch whose code new sections run, "" for the
  *                original
  * @replacements: active patches that replace it
+ * @redirected:   nobody prepared it; it is one because it was redirected
  */
 struct hotpatch_slot_info {
 	char module[HOTPATCH_NAME_SIZE];
@@ -409,6 +410,7 @@ struct hotpatch_slot_info {
 	char prototype[256];
 	char patch[HOTPATCH_NAME_SIZE];
 	unsigned int replacements;
+	bool redirected;
 };
 
 /** hotpatch_slot_list() - as hotpatch_patch_list(), for functions */

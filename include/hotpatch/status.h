@@ -88,7 +88,8 @@
 	X(E_NO_ROOM, -81, "no address is free where a jump could lead")        \
 	X(E_TEXT, -82, "the system refuses to change code")                    \
 	X(E_OVERLAP, -83, "another function's jump needs these bytes")         \
-	X(E_IN_USE, -84, "a patch replaces the function")
+	X(E_IN_USE, -84, "a patch replaces the function")                      \
+	X(E_PREPARED, -85, "the host prepared the function itself")
 
 enum hotpatch_status {
 #define HOTPATCH_STATUS_ENUM_(name, value, text) HOTPATCH_##name = value,

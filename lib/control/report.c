@@ -168,12 +168,13 @@ json_t *hp_report_status(void)
 
 static json_t *report_slot(const struct hotpatch_slot_info *slot)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:I}", "module",
+	return json_pack("{s:o, s:o, s:o, s:o, s:I, s:b}", "module",
 			 hp_wire_text(slot->module), "name",
 			 hp_wire_text(slot->name), "prototype",
 			 hp_wire_text(slot->prototype), "patch",
 			 hp_wire_text(slot->patch), "replacements",
-			 (json_int_t)slot->replacements);
+			 (json_int_t)slot->replacements, "redirected",
+			 slot->redirected);
 }
 
 json_t *hp_report_slots(size_t offset, size_t limit)

@@ -5,6 +5,7 @@
  */
 #include "../atomic.h"
 #include "../engine.h"
+#include "../redirects.h"
 #include "../status.h"
 #include "connection.h"
 
@@ -247,7 +248,8 @@ static int serve_clients(struct hotpatch_control *control)
 		control->looks = 0;
 		if (control->accept_paused)
 			return ACCEPT_PAUSE_MS;
-		return unsent ? HP_OUTPUT_STUCK_MS / 10 : -1;
+		return unsent ? HP_OUTPUT_STUCK_MS / 10 :
+				hp_redirects_idle_ms();
 	}
 	if (control->looks >= EAGER_LOOKS)
 		return PATIENT_MS;

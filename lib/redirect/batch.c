@@ -7,9 +7,10 @@
  */
 #include "batch.h"
 
+#include "../callback.h"
 #include "../engine.h"
+#include "../stage.h"
 #include "../status.h"
-#include "../transition.h"
 #include "host.h"
 #include "list.h"
 #include "text.h"
@@ -34,7 +35,8 @@ struct batch {
 	size_t count;
 	struct hp_edit *edits; /* one for each item */
 	void *description;
-	bool on; /* what the functions become */
+	bool on;   /* what the functions become */
+	bool kept; /* by the host's wish, which keeps modules loaded */
 	struct hotpatch_error *err;
 };
 
@@ -88,12 +90,10 @@ static void unite_items(struct batch *batch)
 	batch->count = kept;
 }
 
-static enum hotpatch_status
-resolve_items(struct batch *batch, const struct hotpatch_function_name *names,
-	      size_t count)
+static enum hotpatch_status take_items(struct batch *batch,
+				       const struct hp_batch_item *wanted,
+				       size_t count)
 {
-	const struct hp_function *function;
-	enum hotpatch_status status;
 	struct item *item;
 	size_t i;
 
@@ -105,16 +105,13 @@ resolve_items(struct batch *batch, const struct hotpatch_function_name *names,
 	for (i = 0; i < count; i++) {
 		item = &batch->items[batch->count];
 		item->fresh = false;
-		status = hp_host_find(&names[i], &item->host, &function,
-				      batch->err);
-		if (status != HOTPATCH_OK)
-			return status;
-		item->record = hp_host_record(item->host, function, &names[i]);
+		item->host = wanted[i].host;
+		item->record = hp_host_record(
+			wanted[i].host, wanted[i].function, &wanted[i].name);
 		if (!item->record)
 			return no_memory(batch);
 		batch->count++;
 	}
-	unite_items(batch);
 	return HOTPATCH_OK;
 }
 
@@ -334,13 +331,13 @@ static enum hotpatch_status exchange_all(struct batch *batch)
 	return status;
 }
 
-/* Keeps the batch's modules loaded. */
+/* Keeps the batch's modules loaded. @batch has all of its functions. */
 static enum hotpatch_status pin_hosts(struct batch *batch)
 {
 	struct hp_host *host;
 	size_t i;
 
-	for (i = 0; i < batch->count; i += run_of(batch, i)) {
+	for (i = 0; i < batch->count; i++) {
 		host = batch->items[i].host;
 		if (host->pin || host->facts.program)
 			continue;
@@ -353,15 +350,15 @@ static enum hotpatch_status pin_hosts(struct batch *batch)
 	return HOTPATCH_OK;
 }
 
-/* Lets those go that nothing is redirected in any more. */
+/* Lets those go in which nothing is kept any more. */
 static void unpin_hosts(struct batch *batch)
 {
 	struct hp_host *host;
 	size_t i;
 
-	for (i = 0; i < batch->count; i += run_of(batch, i)) {
+	for (i = 0; i < batch->count; i++) {
 		host = batch->items[i].host;
-		if (!host->pin || host->table->count)
+		if (!host->pin || host->kept)
 			continue;
 		dlclose(host->pin);
 		host->pin = NULL;
@@ -389,8 +386,10 @@ static void enlist_slots(struct batch *batch)
 	hp_engine_lock();
 	for (i = 0; i < batch->count; i++) {
 		host = batch->items[i].host;
-		if (!host->table->count)
+		if (!host->table->count) {
 			hp_module_insert(host->table);
+			hp_callback_module_came(host->table);
+		}
 		hp_module_add_slot(host->table, &batch->items[i].record->slot);
 	}
 	hp_engine_unlock();
@@ -423,18 +422,14 @@ static enum hotpatch_status prepare_batch(struct batch *batch)
 
 static enum hotpatch_status redirect_batch(struct batch *batch)
 {
-	enum hotpatch_status status = pin_hosts(batch);
+	enum hotpatch_status status = prepare_batch(batch);
 
 	if (status == HOTPATCH_OK)
-		status = prepare_batch(batch);
-	if (status == HOTPATCH_OK)
 		status = exchange_all(batch);
-	if (status == HOTPATCH_OK) {
+	if (status == HOTPATCH_OK)
 		enlist_slots(batch);
-		return status;
-	}
-	unbuild(batch);
-	unpin_hosts(batch);
+	else
+		unbuild(batch);
 	return status;
 }
 
@@ -447,7 +442,7 @@ static enum hotpatch_status delist_slots(struct batch *batch)
 	size_t i;
 
 	hp_engine_lock();
-	if (hp_transition_is_open())
+	if (hp_stage_now() != HP_STAGE_NONE)
 		status = hp_error(batch->err, HOTPATCH_E_BUSY, 0, "transition",
 				  "a transition is running");
 	for (i = 0; i < batch->count && !status; i++) {
@@ -460,8 +455,10 @@ static enum hotpatch_status delist_slots(struct batch *batch)
 	for (i = 0; i < batch->count && !status; i++) {
 		table = batch->items[i].host->table;
 		hp_module_remove_slot(table, &batch->items[i].record->slot);
-		if (!table->count)
+		if (!table->count) {
 			hp_module_remove(table);
+			hp_callback_module_went(table);
+		}
 	}
 	hp_engine_unlock();
 	return status;
@@ -478,26 +475,97 @@ static enum hotpatch_status release_batch(struct batch *batch)
 	status = exchange_all(batch);
 	if (status != HOTPATCH_OK)
 		enlist_slots(batch); /* there was room for them before */
-	unpin_hosts(batch);
 	return status;
+}
+
+static void mark_kept(struct batch *batch)
+{
+	struct hp_redirected *record;
+	size_t i;
+
+	for (i = 0; i < batch->count; i++) {
+		record = batch->items[i].record;
+		if (record->kept == batch->on)
+			continue;
+		record->kept = batch->on;
+		batch->items[i].host->kept += batch->on ? 1 : (size_t)-1;
+	}
+}
+
+/* All of the functions, then those of them that change. */
+static enum hotpatch_status change_items(struct batch *batch)
+{
+	struct batch changing = *batch;
+	enum hotpatch_status status = HOTPATCH_OK;
+
+	changing.items = calloc(batch->count + 1, sizeof(*changing.items));
+	if (!changing.items)
+		return no_memory(batch);
+	memcpy(changing.items, batch->items,
+	       batch->count * sizeof(*changing.items));
+	unite_items(&changing);
+	if (changing.count)
+		status = batch->on ? redirect_batch(&changing) :
+				     release_batch(&changing);
+	batch->space = changing.space;
+	free(changing.items);
+	return status;
+}
+
+static enum hotpatch_status run(struct batch *batch,
+				const struct hp_batch_item *items, size_t count)
+{
+	enum hotpatch_status status;
+
+	if (!hp_space_open(&batch->space))
+		return hp_error(batch->err, HOTPATCH_E_TEXT, errno,
+				"/proc/self/mem",
+				"code can only be changed through /proc: %s",
+				strerror(errno));
+	status = take_items(batch, items, count);
+	if (status == HOTPATCH_OK && batch->kept && batch->on)
+		status = pin_hosts(batch);
+	if (status == HOTPATCH_OK)
+		status = change_items(batch);
+	if (status == HOTPATCH_OK && batch->kept)
+		mark_kept(batch);
+	if (batch->kept)
+		unpin_hosts(batch);
+	hp_space_close(&batch->space);
+	free(batch->storage.items);
+	free(batch->edits);
+	return status;
+}
+
+enum hotpatch_status hp_batch_change(const struct hp_batch_item *items,
+				     size_t count, bool on,
+				     struct hotpatch_error *err)
+{
+	struct batch batch = {.on = on, .err = err};
+
+	return run(&batch, items, count);
 }
 
 enum hotpatch_status hp_batch_run(const struct hotpatch_function_name *names,
 				  size_t count, bool on,
 				  struct hotpatch_error *err)
 {
-	struct batch batch = {.on = on, .err = err};
-	enum hotpatch_status status;
+	struct batch batch = {.on = on, .kept = true, .err = err};
+	enum hotpatch_status status = HOTPATCH_OK;
+	struct hp_batch_item *items = calloc(count + 1, sizeof(*items));
+	size_t i;
 
-	if (!hp_space_open(&batch.space))
-		return hp_error(err, HOTPATCH_E_TEXT, errno, "/proc/self/mem",
-				"code can only be changed through /proc: %s",
-				strerror(errno));
-	status = resolve_items(&batch, names, count);
-	if (status == HOTPATCH_OK && batch.count)
-		status = on ? redirect_batch(&batch) : release_batch(&batch);
-	hp_space_close(&batch.space);
-	free(batch.storage.items);
-	free(batch.edits);
+	batch.count = count;
+	if (!items)
+		return no_memory(&batch);
+	batch.count = 0;
+	for (i = 0; i < count && status == HOTPATCH_OK; i++) {
+		items[i].name = names[i];
+		status = hp_host_find(&names[i], &items[i].host,
+				      &items[i].function, err);
+	}
+	if (status == HOTPATCH_OK)
+		status = run(&batch, items, count);
+	free(items);
 	return status;
 }

@@ -2,6 +2,8 @@
 /*
  * What stands for redirection in a library that was built without it.
  */
+#include "../patch.h"
+#include "../redirects.h"
 #include "../status.h"
 
 #include <hotpatch/redirect.h>
@@ -44,4 +46,46 @@ hotpatch_redirect_look(const struct hotpatch_function_name *function,
 	(void)function;
 	(void)info;
 	return unsupported(err);
+}
+
+enum hotpatch_status hp_redirects_check(struct hotpatch_patch *patch,
+					struct hotpatch_error *err)
+{
+	size_t i;
+
+	for (i = 0; i < patch->manifest.replace_count; i++)
+		if (patch->manifest.replaces[i].redirect)
+			return unsupported(err);
+	return HOTPATCH_OK;
+}
+
+void hp_redirects_release(struct hotpatch_patch *patch)
+{
+	(void)patch;
+}
+
+enum hotpatch_status hp_redirects_take(struct hotpatch_patch *patch,
+				       struct hotpatch_error *err)
+{
+	(void)patch;
+	(void)err;
+	return HOTPATCH_OK;
+}
+
+void hp_redirects_let_go(struct hotpatch_patch *patch)
+{
+	(void)patch;
+}
+
+void hp_redirects_poll(void)
+{
+}
+
+int hp_redirects_idle_ms(void)
+{
+	return -1;
+}
+
+void hp_redirects_fork_child(void)
+{
 }

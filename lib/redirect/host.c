@@ -211,6 +211,33 @@ static enum hotpatch_status find_at(struct hp_host *host, uintptr_t address,
 			   err);
 }
 
+enum hotpatch_status hp_host_around(uintptr_t address, struct hp_host **host,
+				    struct hotpatch_error *err)
+{
+	*host = NULL;
+	return find_host(NULL, address, host, err);
+}
+
+enum hotpatch_status hp_host_named(struct hp_host **host, const char *name,
+				   const struct hp_function **function,
+				   struct hotpatch_error *err)
+{
+	enum hotpatch_status status;
+	bool indirect = false;
+	uintptr_t address;
+
+	status = hp_code_find((*host)->code, name, function, &indirect);
+	if (status != HOTPATCH_OK)
+		return no_function(status, name, *host, err);
+	if (!indirect)
+		return HOTPATCH_OK;
+	address = resolve(*host, name);
+	if (!address)
+		return no_function(HOTPATCH_E_NO_FUNCTION, name, *host, err);
+	status = hp_host_around(address, host, err);
+	return *host ? find_at(*host, address, name, function, err) : status;
+}
+
 enum hotpatch_status hp_host_find(const struct hotpatch_function_name *name,
 				  struct hp_host **host,
 				  const struct hp_function **function,
@@ -218,28 +245,18 @@ enum hotpatch_status hp_host_find(const struct hotpatch_function_name *name,
 {
 	uintptr_t address = (uintptr_t)name->address;
 	enum hotpatch_status status;
-	bool indirect = false;
 
 	*host = NULL;
 	status = find_host(name->module, name->name ? 0 : address, host, err);
 	if (!*host)
 		return status;
-	if (!name->name)
-		return find_at(*host, address, NULL, function, err);
-	status = hp_code_find((*host)->code, name->name, function, &indirect);
-	if (status != HOTPATCH_OK)
-		return no_function(status, name->name, *host, err);
-	if (!indirect)
-		return HOTPATCH_OK;
-	address = resolve(*host, name->name);
-	if (!address)
-		return no_function(HOTPATCH_E_NO_FUNCTION, name->name, *host,
-				   err);
-	*host = NULL;
-	status = find_host(NULL, address, host, err);
-	if (!*host)
-		return status;
-	return find_at(*host, address, name->name, function, err);
+	return name->name ? hp_host_named(host, name->name, function, err) :
+			    find_at(*host, address, NULL, function, err);
+}
+
+struct hp_host *hp_host_first(void)
+{
+	return hosts;
 }
 
 static size_t index_of(const struct hp_host *host,

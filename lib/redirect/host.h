@@ -14,7 +14,9 @@
 /*
  * One function that was redirected at least once; never freed, because a thread
  * may be in its trampoline or look at its slot at any time.
- * @on: its bytes are changed at the moment
+ * @on:   its bytes are changed at the moment
+ * @kept: the host asked for it, so it stays until the host releases it
+ * @used: a patch that is on redirects it; only while that is looked up
  */
 struct hp_redirected {
 	struct hotpatch_slot slot;
@@ -23,11 +25,14 @@ struct hp_redirected {
 	uintptr_t start;
 	bool built;
 	bool on;
+	bool kept;
+	bool used;
 };
 
 /*
  * @records: one place for each function of @code, NULL for most
- * @pin:     keeps it loaded while @table has slots; NULL for the program
+ * @kept:    how many of its functions are
+ * @pin:     keeps it loaded while there are some; NULL for the program
  * @table:   its slots, as the engine knows them
  */
 struct hp_host {
@@ -37,9 +42,28 @@ struct hp_host {
 	struct hp_module_facts facts;
 	const struct hp_code *code;
 	struct hp_redirected **records;
+	size_t kept;
 	void *pin;
 	struct hp_module *table;
 };
+
+/* The lock of redirect.c, with the dynamic loader entered. */
+void hp_redirect_enter(void);
+bool hp_redirect_try_enter(void);
+void hp_redirect_leave(void);
+
+/* The first of all hosts. */
+struct hp_host *hp_host_first(void);
+
+/* The host around @address, which is mapped. */
+enum hotpatch_status hp_host_around(uintptr_t address, struct hp_host **host,
+				    struct hotpatch_error *err);
+
+/* The function of that name in *@host, or where its resolver led to. E_NO_FUNCTION,
+ * E_AMBIGUOUS. */
+enum hotpatch_status hp_host_named(struct hp_host **host, const char *name,
+				   const struct hp_function **function,
+				   struct hotpatch_error *err);
 
 /* The host and the function that @name means; both stay valid. */
 enum hotpatch_status hp_host_find(const struct hotpatch_function_name *name,

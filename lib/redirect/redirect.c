@@ -53,6 +53,28 @@ static bool are_names(const struct hotpatch_function_name *names, size_t count)
 	return names || !count;
 }
 
+void hp_redirect_enter(void)
+{
+	pthread_once(&once, watch_forks);
+	take_lock();
+	hp_loader_enter();
+}
+
+bool hp_redirect_try_enter(void)
+{
+	pthread_once(&once, watch_forks);
+	if (pthread_mutex_trylock(&lock) != 0)
+		return false;
+	hp_loader_enter();
+	return true;
+}
+
+void hp_redirect_leave(void)
+{
+	hp_loader_leave();
+	release_lock();
+}
+
 static enum hotpatch_status
 guarded_batch(const struct hotpatch_function_name *names, size_t count, bool on,
 	      struct hotpatch_error *err)
@@ -66,12 +88,9 @@ guarded_batch(const struct hotpatch_function_name *names, size_t count, bool on,
 	status = hp_engine_enter(&cancel_state, err);
 	if (status != HOTPATCH_OK)
 		return status;
-	pthread_once(&once, watch_forks);
-	take_lock();
-	hp_loader_enter();
+	hp_redirect_enter();
 	status = hp_batch_run(names, count, on, err);
-	hp_loader_leave();
-	release_lock();
+	hp_redirect_leave();
 	hp_engine_leave(cancel_state);
 	return status;
 }
@@ -124,14 +143,11 @@ hotpatch_redirect_look(const struct hotpatch_function_name *function,
 	status = hp_engine_enter(&cancel_state, err);
 	if (status != HOTPATCH_OK)
 		return status;
-	pthread_once(&once, watch_forks);
-	take_lock();
-	hp_loader_enter();
+	hp_redirect_enter();
 	status = hp_host_find(function, &host, &found, err);
 	if (status == HOTPATCH_OK)
 		fill_info(function, host, found, info);
-	hp_loader_leave();
-	release_lock();
+	hp_redirect_leave();
 	hp_engine_leave(cancel_state);
 	return status;
 }
