@@ -219,6 +219,14 @@ append(char *text, size_t size, const char *format, ...)
 	va_end(arguments);
 }
 
+/* @text may be empty, too: a name may be. */
+static bool ends_in_star(const char *text)
+{
+	size_t length = strlen(text);
+
+	return length && text[length - 1] == '*';
+}
+
 /* NOLINTBEGIN(misc-no-recursion): types nest; bounded by their
  * depth. */
 static void spell(const struct hp_type *type, char *text, size_t size,
@@ -242,8 +250,7 @@ static void spell(const struct hp_type *type, char *text, size_t size,
 	case DW_TAG_reference_type:
 	case DW_TAG_rvalue_reference_type:
 		spell(&inner, text, size, depth + 1);
-		append(text, size, "%s",
-		       text[strlen(text) - 1] == '*' ? "*" : " *");
+		append(text, size, "%s", ends_in_star(text) ? "*" : " *");
 		break;
 	case DW_TAG_array_type:
 		spell(&inner, text, size, depth + 1);
