@@ -3,6 +3,7 @@
 # The promises of the hotpatch command: exit codes, what it prints, and that
 # asking twice changes nothing. Arguments: the command, and the folder in which
 # the tests were built.
+# shellcheck source-path=SCRIPTDIR
 set -eu
 
 command=$1
@@ -10,8 +11,6 @@ host=$2/test_integration_command_host
 bundle=$2/bundles/integration-command_host/fix.so
 directory=$(mktemp -d /tmp/hotpatch-command-XXXXXX)
 export HOTPATCH_RUNTIME_DIR="$directory/run"
-output="$directory/output"
-errors="$directory/errors"
 first_pid=
 second_pid=
 
@@ -23,38 +22,7 @@ clean_up() {
 	rm -rf "$directory"
 }
 trap clean_up EXIT
-
-fail() {
-	echo "failed: $promise: $*" >&2
-	[ ! -s "$output" ] || sed 's/^/  output: /' "$output" >&2
-	[ ! -s "$errors" ] || sed 's/^/  errors: /' "$errors" >&2
-	exit 1
-}
-
-# expect CODE ARGUMENT...: runs the command and compares its exit code.
-expect() {
-	wanted=$1
-	shift
-	code=0
-	"$command" "$@" >"$output" 2>"$errors" </dev/null || code=$?
-	[ "$code" -eq "$wanted" ] || fail "exit $code, not $wanted, of: $*"
-}
-
-has() {
-	grep -q -e "$1" "$output" || fail "no '$1' in the output"
-}
-
-complains() {
-	grep -q -e "$1" "$errors" || fail "no '$1' in the errors"
-	[ ! -s "$output" ] || fail "there is output"
-}
-
-# tell WORD: has the first host obey, and prints what it answered.
-tell() {
-	echo "$1" >&3
-	read -r reply <&4
-	echo "$reply"
-}
+. "$(dirname "$0")/scripts/common.sh"
 
 mkfifo "$directory/to-first" "$directory/from-first" \
 	"$directory/to-second" "$directory/from-second"

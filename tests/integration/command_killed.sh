@@ -3,6 +3,7 @@
 # A command that is killed while it applies, reverts or waits: the process goes
 # on, its transition too, and the next command works. Arguments: the command,
 # and the folder in which the tests were built.
+# shellcheck source-path=SCRIPTDIR
 set -eu
 
 command=$1
@@ -10,7 +11,6 @@ host=$2/test_integration_command_host
 bundle=$2/bundles/integration-command_host/fix.so
 directory=$(mktemp -d /tmp/hotpatch-killed-XXXXXX)
 export HOTPATCH_RUNTIME_DIR="$directory/run"
-output="$directory/output"
 host_pid=
 command_pid=
 
@@ -22,32 +22,7 @@ clean_up() {
 	rm -rf "$directory"
 }
 trap clean_up EXIT
-
-fail() {
-	echo "failed: $promise: $*" >&2
-	[ ! -s "$output" ] || sed 's/^/  output: /' "$output" >&2
-	exit 1
-}
-
-# expect CODE ARGUMENT...: runs the command and compares its exit code.
-expect() {
-	wanted=$1
-	shift
-	code=0
-	"$command" "$@" >"$output" 2>&1 </dev/null || code=$?
-	[ "$code" -eq "$wanted" ] || fail "exit $code, not $wanted, of: $*"
-}
-
-has() {
-	grep -q -e "$1" "$output" || fail "no '$1' in the output"
-}
-
-# tell WORD: has the host obey, and prints what it answered.
-tell() {
-	echo "$1" >&3
-	read -r reply <&4
-	echo "$reply"
-}
+. "$(dirname "$0")/scripts/common.sh"
 
 # Asks until the status shows the text: nobody announces how far another
 # command has come.

@@ -4,6 +4,7 @@
 # name, and that a sealed bundle is what it was. Compiles a host and variations
 # of a bundle. Arguments: the command, and the folder in which the tests were
 # built.
+# shellcheck source-path=SCRIPTDIR
 set -eu
 
 command=$1
@@ -18,34 +19,8 @@ fi
 
 directory=$(mktemp -d /tmp/hotpatch-seal-XXXXXX)
 trap 'rm -rf "$directory"' EXIT
-output=$directory/output
-errors=$directory/errors
-promise=setup
+. "$(dirname "$0")/scripts/common.sh"
 compiler=cc
-
-fail() {
-	echo "failed: $promise: $*" >&2
-	[ ! -s "$output" ] || sed 's/^/  output: /' "$output" >&2
-	[ ! -s "$errors" ] || sed 's/^/  errors: /' "$errors" >&2
-	exit 1
-}
-
-# expect CODE ARGUMENT...: runs the command and compares its exit code.
-expect() {
-	wanted=$1
-	shift
-	code=0
-	"$command" "$@" >"$output" 2>"$errors" </dev/null || code=$?
-	[ "$code" -eq "$wanted" ] || fail "exit $code, not $wanted, of: $*"
-}
-
-has() {
-	grep -q -e "$1" "$output" || fail "no '$1' in the output"
-}
-
-lacks() {
-	! grep -q -e "$1" "$output" || fail "there is '$1' in the output"
-}
 
 compile() {
 	"$compiler" -g -O2 -I"$tests/../include" -I"$build/include" \

@@ -3,6 +3,7 @@
 # Keys and signatures as people use them: made, interchanged with the minisign
 # tool, and asked for by a process. Arguments: the command, and the folder in
 # which the tests were built.
+# shellcheck source-path=SCRIPTDIR
 set -eu
 
 command=$1
@@ -10,8 +11,6 @@ host=$2/test_integration_signatures_host
 bundles=$2/bundles/integration-signatures_host
 directory=$(mktemp -d /tmp/hotpatch-signatures-XXXXXX)
 export HOTPATCH_RUNTIME_DIR="$directory/run"
-output="$directory/output"
-errors="$directory/errors"
 pid=
 
 clean_up() {
@@ -20,38 +19,7 @@ clean_up() {
 	rm -rf "$directory"
 }
 trap clean_up EXIT
-
-fail() {
-	echo "failed: $promise: $*" >&2
-	[ ! -s "$output" ] || sed 's/^/  output: /' "$output" >&2
-	[ ! -s "$errors" ] || sed 's/^/  errors: /' "$errors" >&2
-	exit 1
-}
-
-# expect CODE ARGUMENT...: runs the command and compares its exit code.
-expect() {
-	wanted=$1
-	shift
-	code=0
-	"$command" "$@" >"$output" 2>"$errors" </dev/null || code=$?
-	[ "$code" -eq "$wanted" ] || fail "exit $code, not $wanted, of: $*"
-}
-
-has() {
-	grep -q -e "$1" "$output" || fail "no '$1' in the output"
-}
-
-complains() {
-	grep -q -e "$1" "$errors" || fail "no '$1' in the errors"
-	[ ! -s "$output" ] || fail "there is output"
-}
-
-# call: what the host's function gives.
-call() {
-	echo call >&3
-	read -r reply <&4
-	echo "$reply"
-}
+. "$(dirname "$0")/scripts/common.sh"
 
 promise=build_without_signatures_says_so
 if "$command" keygen x --no-password 2>&1 </dev/null |
@@ -233,13 +201,13 @@ read -r socket <&4
 promise=unsigned_bundle_is_exit_4
 expect 4 apply newer.so
 complains 'E_UNSIGNED'
-[ "$(call)" = 41 ] || fail 'the function changed'
+[ "$(tell call)" = 41 ] || fail 'the function changed'
 
 promise=signature_beside_the_bundle_is_passed_along
 expect 0 sign older.so --key ours.key
 expect 0 sign newer.so --key ours.key
 expect 0 apply older.so
-[ "$(call)" = 42 ] || fail 'the function did not change'
+[ "$(tell call)" = 42 ] || fail 'the function did not change'
 expect 0 --json status
 has "\"key_id\": \"$(sed -n 's/.* \([0-9A-F]\{16\}\)$/\1/p' ours.pub)\""
 expect 0 revert older
@@ -247,7 +215,7 @@ expect 0 revert older
 promise=signature_may_be_named
 mv newer.so.minisig elsewhere
 expect 0 apply newer.so --signature elsewhere
-[ "$(call)" = 43 ] || fail 'the function did not change'
+[ "$(tell call)" = 43 ] || fail 'the function did not change'
 expect 0 revert newer
 mv elsewhere newer.so.minisig
 
@@ -255,7 +223,7 @@ promise=older_bundle_is_refused_unless_it_is_a_rollback
 expect 4 apply older.so
 complains 'E_REPLAYED'
 expect 0 apply older.so --rollback
-[ "$(call)" = 42 ] || fail 'the function did not change'
+[ "$(tell call)" = 42 ] || fail 'the function did not change'
 expect 0 revert older
 
 promise=strange_and_damaged_signatures_are_exit_4
@@ -265,7 +233,7 @@ complains 'E_UNTRUSTED_KEY'
 cp older.so.minisig newer.so.minisig
 expect 4 apply newer.so
 complains 'E_FORGED'
-[ "$(call)" = 41 ] || fail 'the function changed'
+[ "$(tell call)" = 41 ] || fail 'the function changed'
 
 promise=key_that_is_revoked_now_is_refused_now
 expect 0 sign newer.so --key ours.key
