@@ -4,41 +4,28 @@
  */
 #include "../../lib/path.h"
 
-#include <check.h>
-#include <dirent.h>
+#include "root.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define SOMEBODY 65534
 
-static char root[64];
 static char middle[96];
 static char last[128];
 static struct hotpatch_error err;
 
 /* root/middle/last, all of which are ours alone. */
-static void make_root(void)
+static void set_up(void)
 {
 	umask(077);
-	strcpy(root, "/tmp/hotpatch-test-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(root));
+	make_root();
 	snprintf(middle, sizeof(middle), "%s/middle", root);
 	snprintf(last, sizeof(last), "%s/last", middle);
 	ck_assert_int_eq(mkdir(middle, 0700), 0);
 	ck_assert_int_eq(mkdir(last, 0700), 0);
-}
-
-static void remove_root(void)
-{
-	char command[128];
-
-	snprintf(command, sizeof(command), "rm -rf '%s'", root);
-	ck_assert_int_eq(system(command), 0);
 }
 
 static void expect_open(const char *path)
@@ -229,18 +216,7 @@ int main(void)
 		name_that_is_too_long_is_refused,
 		file_that_others_may_write_is_refused,
 	};
-	Suite *suite = suite_create("path");
-	TCase *tcase = tcase_create("all");
-	SRunner *runner = srunner_create(suite);
-	int failed;
-	size_t i;
 
-	tcase_add_checked_fixture(tcase, make_root, remove_root);
-	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
-		tcase_add_test(tcase, tests[i]);
-	suite_add_tcase(suite, tcase);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_in_root("path", set_up, remove_root, tests,
+			   sizeof(tests) / sizeof(tests[0]));
 }

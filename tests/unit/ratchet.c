@@ -7,25 +7,21 @@
 
 #include "../../lib/store.h"
 #include "crash.h"
+#include "root.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-static char root[64];
 static char store[128];
 static char sequences[160];
 static struct hotpatch_error err;
 static struct hp_voucher voucher;
 static struct hp_ratchet_item item;
 
-static void make_root(void)
+static void set_up(void)
 {
-	strcpy(root, "/tmp/hotpatch-test-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(root));
+	make_root();
 	snprintf(store, sizeof(store), "%s/store", root);
 	snprintf(sequences, sizeof(sequences), "%s/sequences", store);
 	ck_assert_int_eq(hp_store_configure(store, &err), HOTPATCH_OK);
@@ -36,14 +32,6 @@ static void make_root(void)
 		.target = "server",
 		.name = "fix",
 	};
-}
-
-static void remove_root(void)
-{
-	char command[128];
-
-	snprintf(command, sizeof(command), "rm -rf '%s'", root);
-	ck_assert_int_eq(system(command), 0);
 }
 
 /* The contents of the bundle with sequence @sequence. */
@@ -64,18 +52,6 @@ static enum hotpatch_status record(uint64_t sequence)
 {
 	take(sequence);
 	return hp_ratchet_record(&item, &err);
-}
-
-static unsigned int count_entries(void)
-{
-	DIR *list = opendir(store);
-	unsigned int count = 0;
-
-	ck_assert_ptr_nonnull(list);
-	while (readdir(list))
-		count++;
-	closedir(list);
-	return count - 2;
 }
 
 static unsigned int count_lines(void)
@@ -170,7 +146,7 @@ START_TEST(only_the_owner_can_read_it)
 	ck_assert_int_eq(record(5), HOTPATCH_OK);
 	ck_assert_int_eq(stat(sequences, &found), 0);
 	ck_assert_uint_eq(found.st_mode & 07777, 0600);
-	ck_assert_uint_eq(count_entries(), 1);
+	ck_assert_uint_eq(count_entries(store), 1);
 }
 END_TEST
 
@@ -253,7 +229,7 @@ START_TEST(crash_at_any_step_leaves_the_old_or_the_new_one)
 				      status == HOTPATCH_E_REPLAYED,
 			      "after step %u: %s", step, err.sentence);
 		ck_assert_int_eq(record(3), HOTPATCH_OK);
-		ck_assert_uint_eq(count_entries(), 1);
+		ck_assert_uint_eq(count_entries(store), 1);
 	}
 	if (crash == CRASH_IS_IMPOSSIBLE)
 		fprintf(stderr, "left out: nobody can be traced here\n");
@@ -304,7 +280,7 @@ START_TEST(full_disk_refuses_and_forgets_nothing)
 	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &little), 0);
 	ck_assert_int_eq(record(6), HOTPATCH_E_STORE);
 	ck_assert_int_eq(err.os_error, EFBIG);
-	ck_assert_uint_eq(count_entries(), 1);
+	ck_assert_uint_eq(count_entries(store), 1);
 	ck_assert_int_eq(check(4), HOTPATCH_E_REPLAYED);
 	ck_assert_int_eq(check(5), HOTPATCH_OK);
 }
@@ -328,19 +304,7 @@ int main(void)
 		processes_lose_nothing_of_each_other,
 		full_disk_refuses_and_forgets_nothing,
 	};
-	Suite *suite = suite_create("ratchet");
-	TCase *tcase = tcase_create("all");
-	SRunner *runner = srunner_create(suite);
-	int failed;
-	size_t i;
 
-	tcase_set_timeout(tcase, 60);
-	tcase_add_checked_fixture(tcase, make_root, remove_root);
-	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
-		tcase_add_test(tcase, tests[i]);
-	suite_add_tcase(suite, tcase);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_in_root("ratchet", set_up, remove_root, tests,
+			   sizeof(tests) / sizeof(tests[0]));
 }

@@ -6,48 +6,22 @@
 #include "../../lib/store.h"
 
 #include "crash.h"
+#include "root.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-static char root[64];
 static char store[128];
 static struct hp_file file;
 static char bytes[] = "bundle";
 
-static void make_root(void)
+static void set_up(void)
 {
-	strcpy(root, "/tmp/hotpatch-test-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(root));
+	make_root();
 	snprintf(store, sizeof(store), "%s/store", root);
-	unsetenv("XDG_RUNTIME_DIR");
 	file = (struct hp_file){bytes, sizeof(bytes), 1234567890};
-}
-
-static void remove_root(void)
-{
-	char command[128];
-
-	snprintf(command, sizeof(command), "rm -rf '%s'", root);
-	ck_assert_int_eq(system(command), 0);
-}
-
-static size_t count_entries(const char *path)
-{
-	DIR *list = opendir(path);
-	size_t count = 0;
-
-	if (!list)
-		return 0;
-	while (readdir(list))
-		count++;
-	closedir(list);
-	return count - 2;
 }
 
 static void configure(void)
@@ -416,19 +390,7 @@ int main(void)
 		unsafe_path_is_refused_and_nothing_is_made,
 		locked_directory_is_the_configured_one,
 	};
-	Suite *suite = suite_create("store_shared");
-	TCase *tcase = tcase_create("all");
-	SRunner *runner = srunner_create(suite);
-	int failed;
-	size_t i;
 
-	tcase_set_timeout(tcase, 60);
-	tcase_add_checked_fixture(tcase, make_root, remove_root);
-	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
-		tcase_add_test(tcase, tests[i]);
-	suite_add_tcase(suite, tcase);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_in_root("store_shared", set_up, remove_root, tests,
+			   sizeof(tests) / sizeof(tests[0]));
 }
