@@ -11,6 +11,8 @@
 #include "atomic.h"
 #include "event.h"
 #include "note.h"
+#include "observe/log.h"
+#include "observe/watch.h"
 #include "patch.h"
 #include "rendezvous.h"
 #include "shadow.h"
@@ -220,6 +222,9 @@ static void after_fork_in_child(void)
 	watcher = -1;
 	if (use_membarrier)
 		use_membarrier = membarrier_register();
+	hp_event_fork_child();
+	hp_watch_fork_child();
+	hp_log_fork_child();
 	hp_task_fork_child();
 	hp_unload_fork_child();
 	hp_redirects_fork_child();
@@ -283,6 +288,7 @@ __attribute__((destructor(101))) static void library_destructor(void)
 		return;
 	hp_marker.running = 0;
 	remove_copies();
+	hp_watch_deliver();
 }
 
 bool hp_engine_usable(void)
@@ -317,6 +323,10 @@ enum hotpatch_status hp_engine_enter(int *cancel_state,
 		return hp_error(err, HOTPATCH_E_IN_CALLBACK, 0, "caller",
 				"a shadow's constructor or destructor cannot "
 				"change patches");
+	if (hp_watch_in_callback())
+		return hp_error(
+			err, HOTPATCH_E_IN_CALLBACK, 0, "caller",
+			"who is told of an event cannot change patches");
 	if (hp_callback_runs_here())
 		return hp_error(err, HOTPATCH_E_IN_CALLBACK, 0, "caller",
 				"a bundle's callback cannot change patches");
@@ -332,6 +342,7 @@ uintptr_t hp_engine_caller_frame(void)
 
 void hp_engine_leave(int cancel_state)
 {
+	hp_watch_deliver();
 	pthread_setcancelstate(cancel_state, NULL);
 }
 
@@ -411,6 +422,7 @@ unsigned int hp_engine_poll(void)
 	open += hp_shadow_reclaim() > 0;
 	open += hp_unload_ready();
 	hp_redirects_poll();
+	hp_watch_deliver();
 	return open;
 }
 

@@ -13,14 +13,18 @@
 #include "probe.h"
 #include "status.h"
 
+#include <errno.h>
 #include <hotpatch/section.h>
 #include <stdbool.h>
 
 #include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #define CELLS 1024
 #define BUSY UINT64_MAX
+#define STATUSES 128
 #define WORDS (sizeof(struct hotpatch_event) / sizeof(uint64_t))
 
 _Static_assert(sizeof(struct hotpatch_event) % sizeof(uint64_t) == 0,
@@ -33,6 +37,13 @@ union cell {
 
 static union cell ring[CELLS];
 static uint64_t taken; /* sequence numbers given out */
+static uint64_t phase_counts[HP_PHASES];
+static uint64_t refusal_counts[STATUSES]; /* by the status, negated */
+static uint64_t duration_counts[HP_DURATIONS];
+static uint64_t duration_sums_us[HP_DURATIONS];
+/* An eventfd, or -1. It is never closed, so whoever writes to it, at any time
+ * and from a signal handler too, never writes to another file. */
+static int bell = -1;
 
 uint64_t hp_now_ns(void)
 {
@@ -84,6 +95,25 @@ static bool read_cell(const union cell *cell, uint64_t sequence,
 	return true;
 }
 
+/* Relaxed throughout: figures for people. */
+static void count(enum hotpatch_phase phase, enum hotpatch_status status)
+{
+	hp_add_relaxed(&phase_counts[phase], 1);
+	if (phase == HOTPATCH_PHASE_REFUSED)
+		hp_add_relaxed(&refusal_counts[-status % STATUSES], 1);
+}
+
+/* A full counter has rung already. */
+static void ring_bell(void)
+{
+	const uint64_t one = 1;
+	int os_error = errno;
+	int fd = hp_load_relaxed(&bell); /* relaxed: a number, no more */
+
+	if (fd >= 0 && write(fd, &one, sizeof(one)) < 0)
+		errno = os_error;
+}
+
 void hp_event(enum hotpatch_phase phase, enum hotpatch_status status,
 	      const char *patch, const char *object)
 {
@@ -101,6 +131,67 @@ void hp_event(enum hotpatch_phase phase, enum hotpatch_status status,
 	filled.event.sequence = hp_add_relaxed(&taken, 1) + 1;
 	write_cell(&ring[filled.event.sequence % CELLS], &filled);
 	hp_probe(&filled.event);
+	count(phase, status);
+	ring_bell();
+}
+
+uint64_t hp_event_last(void)
+{
+	/* Relaxed: a number, no more. */
+	return hp_load_relaxed(&taken);
+}
+
+uint64_t hp_event_count(enum hotpatch_phase phase)
+{
+	return hp_load_relaxed(&phase_counts[phase]); /* see count() */
+}
+
+uint64_t hp_event_refusals(enum hotpatch_status status)
+{
+	return hp_load_relaxed(&refusal_counts[-status % STATUSES]);
+}
+
+void hp_event_duration(enum hp_duration kind, uint64_t us)
+{
+	hp_add_relaxed(&duration_counts[kind], 1); /* relaxed: likewise */
+	hp_add_relaxed(&duration_sums_us[kind], us);
+}
+
+void hp_event_durations(enum hp_duration kind, uint64_t *count,
+			uint64_t *sum_us)
+{
+	*count = hp_load_relaxed(&duration_counts[kind]);
+	*sum_us = hp_load_relaxed(&duration_sums_us[kind]);
+}
+
+int hp_event_announce(void)
+{
+	int fd = hp_load_relaxed(&bell); /* relaxed: a number, no more */
+
+	if (fd >= 0)
+		return fd;
+	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	/* Its acquire and release order nothing: a number, no more. */
+	if (fd >= 0 && !hp_replace(&bell, -1, fd))
+		close(fd);
+	return hp_load_relaxed(&bell);
+}
+
+int hp_event_bell(void)
+{
+	return hp_load_relaxed(&bell);
+}
+
+void hp_event_fork_child(void)
+{
+	int fd = hp_load_relaxed(&bell);
+
+	/* It is the parent's, too. */
+	hp_store_relaxed(&bell, -1);
+	if (fd >= 0) {
+		close(fd);
+		hp_event_announce();
+	}
 }
 
 /* Without stdio, which is not async-signal-safe. */

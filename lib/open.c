@@ -355,6 +355,7 @@ open_any(const char *path, int fd, const struct hotpatch_open_options *options,
 		return status;
 	}
 	patch->opened_us = (hp_now_ns() - began_ns) / 1000;
+	hp_event_duration(HP_OPENING, patch->opened_us);
 	hp_event(HOTPATCH_PHASE_OPENED, HOTPATCH_OK, patch->manifest.name,
 		 NULL);
 	*result = patch;

@@ -77,6 +77,8 @@ void hp_probe(const struct hotpatch_event *event)
 		CASE(GATHERED, "gathered")
 		CASE(PARTED, "parted")
 		CASE(MIGRATED, "migrated")
+		CASE(LOGGING, "logging")
+		CASE(LOG_LOST, "log_lost")
 #undef CASE
 	}
 }

@@ -484,6 +484,14 @@ enum hotpatch_status hp_store_configure(const char *path,
 	return status;
 }
 
+bool hp_store_configured(char path[PATH_MAX])
+{
+	pthread_mutex_lock(&lock);
+	strcpy(path, configured);
+	pthread_mutex_unlock(&lock);
+	return path[0];
+}
+
 enum hotpatch_status hp_store_write(const struct hp_file *file,
 				    char path[PATH_MAX],
 				    struct hotpatch_error *err)

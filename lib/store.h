@@ -21,6 +21,9 @@ bool hp_store_start(void);
 enum hotpatch_status hp_store_configure(const char *directory,
 					struct hotpatch_error *err);
 
+/* The directory that was configured; false and "" if none was. */
+bool hp_store_configured(char path[PATH_MAX]);
+
 /*
  * Writes @file as a private, read-only, executable file and gives its path.
  * The path is never used for other contents while it exists. E_STORE,

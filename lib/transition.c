@@ -341,6 +341,7 @@ static void finish_patch(struct hotpatch_patch *patch, uint64_t now_ns)
 	patch->moving = false;
 	patch->on[HP_OLD_SIDE] = patch->on[HP_NEW_SIDE];
 	patch->drained_us = (now_ns - patch->began_ns) / 1000;
+	hp_event_duration(HP_DRAINING, patch->drained_us);
 	patch->generation = hotpatch_generation;
 	if (patch->on[HP_NEW_SIDE])
 		return;

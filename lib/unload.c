@@ -422,6 +422,7 @@ static void finish(struct hotpatch_patch *patch, enum hotpatch_status status,
 		return;
 	}
 	patch->unmapped_us = (hp_now_ns() - patch->began_ns) / 1000;
+	hp_event_duration(HP_UNMAPPING, patch->unmapped_us);
 	hp_patch_forget_reason(patch);
 	hp_patch_move(patch, HOTPATCH_CLOSED);
 	hp_event(HOTPATCH_PHASE_UNMAPPED, HOTPATCH_OK, patch->manifest.name,

@@ -8,6 +8,7 @@
 #define HOTPATCH_HOTPATCH_H
 
 #include <hotpatch/function.h>
+#include <hotpatch/observe.h>
 #include <hotpatch/patch.h>
 #include <hotpatch/redirect.h>
 #include <hotpatch/section.h>

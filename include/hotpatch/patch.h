@@ -505,7 +505,9 @@ HOTPATCH_API void hotpatch_process_info(struct hotpatch_process_info *info);
 	X(PHASE_GATHERING, "gathering") /* a rendezvous asks tasks to wait */  \
 	X(PHASE_GATHERED, "gathered")	/* all wait or are at rest */          \
 	X(PHASE_PARTED, "parted")	/* they were late and went on */       \
-	X(PHASE_MIGRATED, "migrated")	/* migrate returned */
+	X(PHASE_MIGRATED, "migrated")	/* migrate returned */                 \
+	X(PHASE_LOGGING, "logging")	/* a log was begun or went on */       \
+	X(PHASE_LOG_LOST, "log-lost")	/* it cannot be written */
 
 enum hotpatch_phase {
 #define HOTPATCH_PHASE_ENUM_(name, text) HOTPATCH_##name,
