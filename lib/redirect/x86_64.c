@@ -95,11 +95,13 @@ bool hp_decode(const unsigned char *bytes, size_t left, uint64_t address,
 	return true;
 }
 
-/* Does an operand in memory count from the instruction's end? */
+/* Does an operand in memory count from the instruction's end? What moves control
+ * and debug registers has the same ModRM byte, and no memory. */
 static bool is_relative_memory(const ZydisDecodedInstruction *raw)
 {
 	return (raw->attributes & ZYDIS_ATTRIB_HAS_MODRM) &&
-	       raw->raw.modrm.mod == 0 && raw->raw.modrm.rm == 5;
+	       raw->raw.modrm.mod == 0 && raw->raw.modrm.rm == 5 &&
+	       raw->raw.disp.size == 32;
 }
 
 /*
