@@ -173,6 +173,22 @@ const char *hp_callback_running(const struct hotpatch_patch *patch)
 	return "";
 }
 
+const char *hp_callback_anywhere(char name[HOTPATCH_NAME_SIZE])
+{
+	const struct hotpatch_patch *patch;
+	const char *kind = "";
+
+	hp_engine_lock();
+	for (patch = hp_patches; patch && !*kind; patch = patch->next) {
+		kind = hp_callback_running(patch);
+		if (*kind)
+			hp_text_copy(name, HOTPATCH_NAME_SIZE,
+				     patch->manifest.name);
+	}
+	hp_engine_unlock();
+	return kind;
+}
+
 void (*hp_callback_of(const struct hp_due *due))(struct hotpatch_context *)
 {
 	return due->kind == HOTPATCH_CALLBACK_CLEAN_UP ?

@@ -70,6 +70,8 @@ void hp_callback_module_went(const struct hp_module *module);
 
 /* The callback that is running for @patch, "" if none. */
 const char *hp_callback_running(const struct hotpatch_patch *patch);
+/* The same for any patch, with its name. Takes the lock. */
+const char *hp_callback_anywhere(char name[HOTPATCH_NAME_SIZE]);
 
 /* One callback; of a clean-up, @state is which of the patch's. */
 struct hp_due {

@@ -449,7 +449,6 @@ hotpatch_patch_revert(struct hotpatch_patch *patch,
 	return guarded_change(revert_locked, patch, options, err);
 }
 
-/* OK: reached. E_BUSY: not yet. Anything else: it cannot be reached. */
 static enum hotpatch_status look(const struct hotpatch_patch *patch,
 				 enum hotpatch_goal goal,
 				 struct hotpatch_error *err)
@@ -478,13 +477,29 @@ static enum hotpatch_status look(const struct hotpatch_patch *patch,
 	}
 }
 
-static enum hotpatch_status time_is_up(const struct hotpatch_patch *patch,
-				       struct hotpatch_error *err)
+enum hotpatch_status hp_patch_look(const struct hotpatch_patch *patch,
+				   enum hotpatch_goal goal,
+				   struct hotpatch_error *err)
+{
+	enum hotpatch_status status;
+
+	hp_engine_lock();
+	status = look(patch, goal, err);
+	hp_engine_unlock();
+	return status;
+}
+
+enum hotpatch_status hp_patch_time_is_up(const struct hotpatch_patch *patch,
+					 struct hotpatch_error *err)
 {
 	struct hotpatch_blocker blocker;
 	struct hotpatch_patch_info info;
 
 	hotpatch_patch_info(patch, &info);
+	if (info.callback[0])
+		return hp_error(err, HOTPATCH_E_TIMEOUT, 0, info.name,
+				"%s is %s: its %s has not returned", info.name,
+				hotpatch_state_name(info.state), info.callback);
 	if (hotpatch_blocker_list(&blocker, 1) > 0)
 		return hp_error(err, HOTPATCH_E_TIMEOUT, 0, info.name,
 				"%s is %s: thread %s (%d) is in the way%s%s",
@@ -511,14 +526,12 @@ static enum hotpatch_status wait_until(struct hotpatch_patch *patch,
 	for (;;) {
 		seen = hp_progress_now();
 		hp_engine_poll();
-		hp_engine_lock();
-		status = look(patch, goal, err);
-		hp_engine_unlock();
+		status = hp_patch_look(patch, goal, err);
 		if (status != HOTPATCH_E_BUSY)
 			return status;
 		now_ns = hp_now_ns();
 		if (now_ns >= until_ns)
-			return time_is_up(patch, err);
+			return hp_patch_time_is_up(patch, err);
 		if (pause_ns > until_ns - now_ns)
 			pause_ns = until_ns - now_ns;
 		hp_progress_wait(seen, pause_ns);
@@ -558,16 +571,21 @@ static bool is_listed(const struct hotpatch_patch *wanted)
 	return patch != NULL;
 }
 
+void hp_patch_release(struct hotpatch_patch *patch)
+{
+	hp_engine_lock();
+	if (is_listed(patch) && patch->references > 0)
+		patch->references--;
+	hp_engine_unlock();
+}
+
 void hotpatch_patch_close(struct hotpatch_patch *patch)
 {
 	int cancel_state;
 
 	if (!patch)
 		return;
-	hp_engine_lock();
-	if (is_listed(patch) && patch->references > 0)
-		patch->references--;
-	hp_engine_unlock();
+	hp_patch_release(patch);
 	if (hp_engine_enter(&cancel_state, NULL) != HOTPATCH_OK)
 		return;
 	hp_unload_ready();

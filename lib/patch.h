@@ -144,6 +144,22 @@ enum hotpatch_status hp_patch_bind(struct hotpatch_patch *patch,
 				   struct hotpatch_error *err);
 void hp_patch_unbind(struct hotpatch_patch *patch);
 
+/*
+ * Is @patch there yet? Moves nothing on, so that it runs nobody's code. E_BUSY
+ * for not yet; anything else says why it cannot get there. Takes the lock, as
+ * do the next two.
+ */
+enum hotpatch_status hp_patch_look(const struct hotpatch_patch *patch,
+				   enum hotpatch_goal goal,
+				   struct hotpatch_error *err);
+
+/* E_TIMEOUT, with what is in its way. */
+enum hotpatch_status hp_patch_time_is_up(const struct hotpatch_patch *patch,
+					 struct hotpatch_error *err);
+
+/* Gives a handle back, or NULL; unmapping is left to hotpatch_poll(). */
+void hp_patch_release(struct hotpatch_patch *patch);
+
 /* Called without the lock: frees what a patch that left the list owns. */
 void hp_patch_destroy(struct hotpatch_patch *patch);
 

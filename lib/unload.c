@@ -428,6 +428,7 @@ static void finish(struct hotpatch_patch *patch, enum hotpatch_status status,
 	hp_event(HOTPATCH_PHASE_UNMAPPED, HOTPATCH_OK, patch->manifest.name,
 		 NULL);
 	hp_progress_made();
+	hp_engine_wake();
 }
 
 static void try_one(struct hotpatch_patch *patch)

@@ -24,7 +24,8 @@ struct hotpatch_control;
  *           else $XDG_RUNTIME_DIR/hotpatch, else /tmp/hotpatch-UID
  * @group:   that may connect besides the owner; (gid_t)-1 for the process's
  * @threadless: no thread is started; the host calls
- *           hotpatch_control_dispatch() when hotpatch_control_fd() is readable
+ *           hotpatch_control_dispatch() when hotpatch_control_fd() is readable,
+ *           and bundles' callbacks run in there
  */
 struct hotpatch_control_options {
 	size_t size;
@@ -34,7 +35,7 @@ struct hotpatch_control_options {
 };
 
 /**
- * hotpatch_control_start() - listen, and serve from a thread of its own
+ * hotpatch_control_start() - listen, and serve from threads of its own
  * @options: or NULL
  * @control: receives the server
  * @err:     or NULL
@@ -42,10 +43,12 @@ struct hotpatch_control_options {
  * The directory is made with mode 0750, the socket with 0660. A stale socket,
  * one that nobody listens on, is replaced; a live one is not. Only the owner
  * of the process, root and members of the group are served, and only the
- * owner and root may change anything. The thread is called hotpatch-ctl and
- * takes no signals. It sleeps until a client wants something; what the host
- * itself begins it moves on once it is awake, so a host that waits for nobody
- * calls hotpatch_poll().
+ * owner and root may change anything. Two threads that take no signals:
+ * hotpatch-ctl answers clients, hotpatch-work makes the changes that they ask
+ * for, and runs bundles' callbacks, which may take long: everybody but their
+ * own client is answered meanwhile. Both sleep until a client wants something;
+ * what the host itself begins they move on once they are awake, so a host that
+ * waits for nobody calls hotpatch_poll().
  *
  * Context: any thread; blocks on the file system; not async-signal-safe.
  * Return:  HOTPATCH_OK; HOTPATCH_E_ARGUMENT for a path that does not fit or
@@ -65,10 +68,14 @@ hotpatch_control_start(const struct hotpatch_control_options *options,
  * hotpatch_control_stop() - close all connections and remove the socket
  * @control: NULL does nothing
  *
- * A transition that a client began goes on. In the child of a fork, which
- * serves nobody, this only gives the memory back.
+ * Changes that have not begun are dropped. The one that is being made is waited
+ * for, but no longer than a second: if a callback of it takes longer, the
+ * thread hotpatch-work goes on with it and then ends by itself. A transition
+ * that a client began goes on. In the child of a fork, which serves nobody,
+ * this only gives the memory back.
  *
- * Context: any thread but the server's own; waits for what it is doing.
+ * Context: any thread but hotpatch-ctl; blocks for at most a second, but in a
+ *          threadless server for what hotpatch_poll() does.
  */
 HOTPATCH_API void hotpatch_control_stop(struct hotpatch_control *control);
 
@@ -84,6 +91,10 @@ HOTPATCH_API int hotpatch_control_fd(const struct hotpatch_control *control);
 
 /**
  * hotpatch_control_dispatch() - do what there is to do, without waiting
+ *
+ * Makes the changes that clients ask for, so bundles are loaded and their
+ * callbacks run here. A host whose loop must not stand still meanwhile lets
+ * the server have threads.
  *
  * Context: outside a section, one thread at a time.
  * Return:  milliseconds after which it wants to be called again even if the

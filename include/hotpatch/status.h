@@ -77,6 +77,7 @@
 	X(E_STATE_UNKNOWN, -65, "it does not know an installed state")         \
 	X(E_STATE_OLDER, -66, "a newer version of a state is installed")       \
 	X(E_RENDEZVOUS, -67, "the tasks did not meet in time")                 \
+	X(E_QUEUE, -68, "too many changes wait already")                       \
 	X(E_NO_SHADOW, -73, "the object has no such shadow")                   \
 	X(E_SHADOW_TYPE, -74, "the shadow is of another size or type")         \
 	X(E_SHADOW_CONSTRUCTOR, -75, "the shadow's constructor refused")       \

@@ -5,6 +5,7 @@
 #include "connection.h"
 
 #include "../atomic.h"
+#include "../patch.h"
 #include "../status.h"
 #include "report.h"
 
@@ -12,18 +13,9 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define READ_SIZE 16384
-
-uint64_t hp_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /*
  * A descriptor's place is emptied before the descriptor is closed: a child
@@ -67,16 +59,16 @@ static void keep_passed(struct hp_connection *connection, int fd)
 }
 
 void hp_connection_take(struct hp_connection *connection, bool with_signature,
-			int *bundle_fd, int *signature_fd)
+			int fds[HP_PASSED_LIMIT])
 {
-	*bundle_fd = take(&connection->passed[0]);
-	*signature_fd = take(&connection->passed[1]);
-	if (with_signature || *signature_fd < 0)
+	fds[0] = take(&connection->passed[0]);
+	fds[1] = take(&connection->passed[1]);
+	if (with_signature || fds[1] < 0)
 		return;
-	if (*bundle_fd >= 0)
-		close(*bundle_fd);
-	*bundle_fd = *signature_fd;
-	*signature_fd = -1;
+	if (fds[0] >= 0)
+		close(fds[0]);
+	fds[0] = fds[1];
+	fds[1] = -1;
 }
 
 void hp_connection_forget(struct hp_connection *connection)
@@ -92,8 +84,9 @@ void hp_connection_forget(struct hp_connection *connection)
 void hp_connection_close(struct hp_connection *connection)
 {
 	hp_pending_cancel(connection);
-	hotpatch_patch_close(connection->recent);
+	hp_patch_release(connection->recent);
 	connection->recent = NULL;
+	hp_worker_kick(connection->worker);
 	hp_buffer_release(&connection->input);
 	hp_buffer_release(&connection->output);
 	/* A process that was forked meanwhile may still hold the socket open;
@@ -102,7 +95,8 @@ void hp_connection_close(struct hp_connection *connection)
 	hp_connection_forget(connection);
 }
 
-void hp_connection_open(struct hp_connection *connection, int epoll_fd, int fd,
+void hp_connection_open(struct hp_connection *connection,
+			struct hp_worker *worker, int epoll_fd, int fd,
 			enum hp_access access)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
@@ -111,6 +105,7 @@ void hp_connection_open(struct hp_connection *connection, int epoll_fd, int fd,
 		.fd = fd,
 		.passed = {-1, -1},
 		.epoll_fd = epoll_fd,
+		.worker = worker,
 		.access = access,
 		.events = EPOLLIN,
 		.moved_ms = hp_now_ms(),

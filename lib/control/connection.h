@@ -9,15 +9,13 @@
 
 #include "socket.h"
 #include "wire.h"
+#include "worker.h"
 
 #include <hotpatch/patch.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #define HP_PENDING_LIMIT 16
-
-/* A bundle and its signature. */
-#define HP_PASSED_LIMIT 2
 
 /* Above the first no more requests are read, above the second the client is
  * dropped; also when nothing was taken for the time. */
@@ -27,30 +25,25 @@
 
 #define HP_FOREVER_MS UINT64_MAX
 
-enum hp_pending_kind {
-	HP_PENDING_FREE,
-	HP_PENDING_APPLY,
-	HP_PENDING_REVERT,
-	HP_PENDING_REVERT_ALL,
-	HP_PENDING_WAIT,
-};
-
 /*
- * A request that cannot be answered yet.
+ * A request to be told when a patch gets somewhere.
  *
- * @patch:    a handle of its own; NULL for HP_PENDING_REVERT_ALL
- * @options:  without a turn to wait for: the server waits for it
+ * @id:       NULL if this place is free
+ * @params:   keep @name
+ * @after:    number of the change that its client asked for last before it
+ * @begun:    that one was answered
+ * @patch:    a handle of its own, once it has begun
  * @until_ms: when it is answered in any case
- * @names:    array of the patches that HP_PENDING_REVERT_ALL reverted so far
  */
-struct hp_pending {
-	enum hp_pending_kind kind;
+struct hp_wait {
 	json_t *id;
+	json_t *params;
+	const char *name;
+	uint64_t after;
+	bool begun;
 	struct hotpatch_patch *patch;
-	struct hotpatch_apply_options options;
 	enum hotpatch_goal goal;
 	uint64_t until_ms;
-	json_t *names;
 };
 
 /*
@@ -61,6 +54,7 @@ struct hp_pending {
  * @recent:    a handle of the patch that the last answer was about, so that
  *             it can still be asked for after it was unmapped
  * @events:    what epoll watches it for
+ * @last_change: number of the change that it asked for last
  * @moved_ms:  when the client last took a byte, or had none to take
  */
 struct hp_connection {
@@ -76,13 +70,14 @@ struct hp_connection {
 	struct hp_buffer input;
 	struct hp_buffer output;
 	struct hotpatch_patch *recent;
-	struct hp_pending pending[HP_PENDING_LIMIT];
+	struct hp_worker *worker;
+	uint64_t last_change;
+	struct hp_wait waits[HP_PENDING_LIMIT];
 };
 
-uint64_t hp_now_ms(void);
-
 /* Takes over @fd, non-blocking, and greets. Closes it when that fails. */
-void hp_connection_open(struct hp_connection *connection, int epoll_fd, int fd,
+void hp_connection_open(struct hp_connection *connection,
+			struct hp_worker *worker, int epoll_fd, int fd,
 			enum hp_access access);
 void hp_connection_close(struct hp_connection *connection);
 
@@ -107,14 +102,16 @@ void hp_connection_refuse(struct hp_connection *connection, json_t *id,
  * signature comes after the bundle. One that is not there is -1.
  */
 void hp_connection_take(struct hp_connection *connection, bool with_signature,
-			int *bundle_fd, int *signature_fd);
+			int fds[HP_PASSED_LIMIT]);
 
-/*
- * Tries @request, and keeps it for later if its time has not come. Takes over
- * its patch and its names, and one reference of its id, in every case.
- */
-void hp_pending_start(struct hp_connection *connection,
-		      const struct hp_pending *request);
+/* Takes over what @change holds, if it succeeds. E_LIMIT, E_QUEUE. */
+enum hotpatch_status hp_pending_change(struct hp_connection *connection,
+				       struct hp_change *change,
+				       struct hotpatch_error *err);
+/* Looks at once, and again later if need be. E_LIMIT. */
+enum hotpatch_status hp_pending_wait(struct hp_connection *connection,
+				     const struct hp_wait *wait,
+				     struct hotpatch_error *err);
 /* True if one is left. */
 bool hp_pending_advance(struct hp_connection *connection);
 void hp_pending_cancel(struct hp_connection *connection);

@@ -10,7 +10,6 @@
 
 #include <limits.h>
 #include <string.h>
-#include <unistd.h>
 
 #define LONGEST_MS 86400000 /* a day */
 
@@ -32,13 +31,17 @@ static void answer(const struct call *call, json_t *result)
 	hp_connection_answer(call->connection, call->request->id, result);
 }
 
-/* @pending has all but its id. */
+/* @change has all but what it is asked by. Takes it over in any case. */
 static enum hotpatch_status start(const struct call *call,
-				  struct hp_pending *pending)
+				  struct hp_change *change)
 {
-	pending->id = json_incref(call->request->id);
-	hp_pending_start(call->connection, pending);
-	return HOTPATCH_OK;
+	enum hotpatch_status status;
+
+	change->id = json_incref(call->request->id);
+	change->params = json_incref(call->request->params);
+	status = hp_pending_change(call->connection, change, call->err);
+	hp_change_release(change);
+	return status;
 }
 
 static enum hotpatch_status serve_hello(const struct call *call)
@@ -115,10 +118,10 @@ static enum hotpatch_status read_policy(const struct call *call,
 
 /* How long to move tasks, and until when to wait for the turn to begin. */
 static enum hotpatch_status read_options(const struct call *call,
-					 struct hp_pending *pending)
+					 struct hp_change *change)
 {
 	const json_t *params = call->request->params;
-	struct hotpatch_apply_options *options = &pending->options;
+	struct hotpatch_apply_options *options = &change->options;
 	json_int_t deadline_ms = 0;
 	json_int_t turn_ms = 0;
 	json_int_t rendezvous_ms = 0;
@@ -141,121 +144,55 @@ static enum hotpatch_status read_options(const struct call *call,
 		status = read_policy(call, &options->policy);
 	options->deadline_ms = (unsigned int)deadline_ms;
 	options->rendezvous_ms = (unsigned int)rendezvous_ms;
-	pending->until_ms = hp_now_ms() + (uint64_t)turn_ms;
+	change->until_ms = hp_now_ms() + (uint64_t)turn_ms;
 	return status;
 }
 
-/* @signature_fd is -1 for none. */
-static enum hotpatch_status open_bundle(const struct call *call, int fd,
-					int signature_fd,
-					struct hotpatch_patch **patch)
+/* What an apply takes besides. */
+static enum hotpatch_status read_bundle(const struct call *call,
+					struct hp_change *change)
 {
 	const json_t *params = call->request->params;
-	struct hotpatch_open_options options = {.size = sizeof(options)};
-	const char *name = "the bundle";
-	enum hotpatch_status status;
-
-	status = hp_params_flag(params, "allow_constructors",
-				&options.allow_constructors, call->err);
-	if (!status)
-		status = hp_params_flag(params, "rollback", &options.rollback,
-					call->err);
-	if (signature_fd >= 0)
-		options.signature_fd = &signature_fd;
-	if (!status)
-		status = hp_params_text(params, "file", &name, call->err);
-	if (!status)
-		status = hotpatch_patch_open_fd(fd, name, &options, patch,
-						call->err);
-	return status == HOTPATCH_E_ALREADY ? HOTPATCH_OK : status;
-}
-
-static enum hotpatch_status serve_apply(const struct call *call)
-{
-	struct hp_pending pending = {.kind = HP_PENDING_APPLY};
 	bool with_signature = false;
 	enum hotpatch_status status;
-	int signature_fd;
-	int fd;
 
-	status = hp_params_flag(call->request->params, "signature",
-				&with_signature, call->err);
-	hp_connection_take(call->connection, with_signature, &fd,
-			   &signature_fd);
-	if (!status && (fd < 0 || (with_signature && signature_fd < 0)))
+	status =
+		hp_params_flag(params, "signature", &with_signature, call->err);
+	hp_connection_take(call->connection, with_signature, change->fds);
+	if (!status &&
+	    (change->fds[0] < 0 || (with_signature && change->fds[1] < 0)))
 		status = hp_error(call->err, HOTPATCH_E_ARGUMENT, 0, "",
 				  "The descriptor of the bundle or of its "
 				  "signature did not come along.");
 	if (!status)
-		status = read_options(call, &pending);
+		status = hp_params_flag(params, "allow_constructors",
+					&change->open.allow_constructors,
+					call->err);
 	if (!status)
-		status = open_bundle(call, fd, signature_fd, &pending.patch);
-	if (fd >= 0)
-		close(fd);
-	if (signature_fd >= 0)
-		close(signature_fd);
-	return status ? status : start(call, &pending);
+		status = hp_params_flag(params, "rollback",
+					&change->open.rollback, call->err);
+	if (!status)
+		status = hp_params_text(params, "file", &change->name,
+					call->err);
+	return status;
 }
 
-/* The state of a patch that nothing holds any more, by its last event. */
-static bool read_end(const char *name, enum hotpatch_state *state)
+static enum hotpatch_status serve_apply(const struct call *call)
 {
-	struct hotpatch_event events[32];
-	uint64_t after = 0;
-	bool found = false;
-	size_t count;
-	size_t i;
+	struct hp_change change = {
+		.kind = HP_CHANGE_APPLY,
+		.fds = {-1, -1},
+		.name = "the bundle",
+		.open.size = sizeof(change.open),
+	};
+	enum hotpatch_status status = read_bundle(call, &change);
 
-	while ((count = hotpatch_event_read(after, events, 32))) {
-		for (i = 0; i < count; i++) {
-			if (strcmp(events[i].patch, name) != 0)
-				continue;
-			found = events[i].phase == HOTPATCH_PHASE_UNMAPPED ||
-				events[i].phase == HOTPATCH_PHASE_RETAINED;
-			*state = events[i].phase == HOTPATCH_PHASE_UNMAPPED ?
-					 HOTPATCH_CLOSED :
-					 HOTPATCH_RETAINED;
-		}
-		after = events[count - 1].sequence;
-	}
-	return found;
-}
-
-/* Reverting it again changes nothing, and to have gone was the goal. */
-static enum hotpatch_status answer_gone(const struct call *call,
-					const char *name)
-{
-	enum hotpatch_state state;
-
-	if (!read_end(name, &state))
-		return hp_error(call->err, HOTPATCH_E_NO_PATCH, 0, name,
-				"No patch is called %s.", name);
-	if (state == HOTPATCH_RETAINED)
-		return hp_error(call->err, HOTPATCH_E_RETAINED, 0, name,
-				"The code of %s stays mapped.", name);
-	answer(call, json_pack("{s:{s:o, s:s}, s:b}", "patch", "name",
-			       hp_wire_text(name), "state",
-			       hotpatch_state_name(state), "already", 1));
-	return HOTPATCH_OK;
-}
-
-/* Finds the patch; one that was unmapped is still known to the connection
- * that last dealt with it. */
-static bool find_patch(struct hp_connection *connection, const char *name,
-		       struct hotpatch_patch **patch)
-{
-	struct hotpatch_patch_info info;
-
-	if (!hotpatch_patch_find(name, patch))
-		return true;
-	if (!connection->recent)
-		return false;
-	hotpatch_patch_info(connection->recent, &info);
-	if (strcmp(info.name, name) != 0)
-		return false;
-	*patch = connection->recent;
-	connection->recent = NULL;
-	return true;
+	if (!status)
+		status = read_options(call, &change);
+	if (!status)
+		return start(call, &change);
+	hp_change_release(&change);
+	return status;
 }
 
 static enum hotpatch_status read_name(const struct call *call,
@@ -271,36 +208,28 @@ static enum hotpatch_status read_name(const struct call *call,
 			"The patch's name is missing.");
 }
 
-static enum hotpatch_status start_for_name(const struct call *call,
-					   struct hp_pending *pending)
-{
-	const char *name;
-	enum hotpatch_status status = read_name(call, &name);
-
-	if (status)
-		return status;
-	if (!find_patch(call->connection, name, &pending->patch))
-		return answer_gone(call, name);
-	return start(call, pending);
-}
-
 static enum hotpatch_status serve_revert(const struct call *call)
 {
-	struct hp_pending pending = {.kind = HP_PENDING_REVERT};
+	struct hp_change change = {
+		.kind = HP_CHANGE_REVERT,
+		.fds = {-1, -1},
+	};
 	bool all = false;
 	enum hotpatch_status status;
 
-	status = read_options(call, &pending);
+	status = read_options(call, &change);
 	if (!status)
 		status = hp_params_flag(call->request->params, "all", &all,
 					call->err);
+	if (!status && !all)
+		status = read_name(call, &change.name);
 	if (status)
 		return status;
-	if (!all)
-		return start_for_name(call, &pending);
-	pending.kind = HP_PENDING_REVERT_ALL;
-	pending.names = json_array();
-	return start(call, &pending);
+	if (all) {
+		change.kind = HP_CHANGE_REVERT_ALL;
+		change.names = json_array();
+	}
+	return start(call, &change);
 }
 
 static enum hotpatch_status read_goal(const struct call *call,
@@ -323,19 +252,26 @@ static enum hotpatch_status read_goal(const struct call *call,
 
 static enum hotpatch_status serve_wait(const struct call *call)
 {
-	struct hp_pending pending = {.kind = HP_PENDING_WAIT};
+	const struct hp_request *request = call->request;
+	struct hp_wait wait = {
+		.id = request->id,
+		.params = request->params,
+		.until_ms = HP_FOREVER_MS,
+	};
 	json_int_t timeout_ms = -1;
 	enum hotpatch_status status;
 
-	status = hp_params_number(call->request->params, "timeout_ms", -1,
-				  LONGEST_MS, &timeout_ms, call->err);
+	status = hp_params_number(request->params, "timeout_ms", -1, LONGEST_MS,
+				  &timeout_ms, call->err);
 	if (!status)
-		status = read_goal(call, &pending.goal);
+		status = read_goal(call, &wait.goal);
+	if (!status)
+		status = read_name(call, &wait.name);
 	if (status)
 		return status;
-	pending.until_ms = timeout_ms < 0 ? HP_FOREVER_MS :
-					    hp_now_ms() + (uint64_t)timeout_ms;
-	return start_for_name(call, &pending);
+	if (timeout_ms >= 0)
+		wait.until_ms = hp_now_ms() + (uint64_t)timeout_ms;
+	return hp_pending_wait(call->connection, &wait, call->err);
 }
 
 static const struct method methods[] = {

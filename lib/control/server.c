@@ -22,12 +22,6 @@
 
 #define CLIENT_LIMIT 32
 
-/* While things are under way: how often to look at first, and how often once
- * it takes long. */
-#define EAGER_MS 1
-#define EAGER_LOOKS 100
-#define PATIENT_MS 10
-
 /* How long to leave the listening socket alone when no descriptor can be had
  * for the client that waits. */
 #define ACCEPT_PAUSE_MS 100
@@ -35,9 +29,10 @@
 /*
  * @listener: its descriptor, @epoll_fd and @wake_fd are -1 in the child of a
  *            fork
- * @wake_fd:  makes it look at @stopping and at what came under way
+ * @wake_fd:  makes it look at @stopping, at what came under way, and at what
+ *            the worker has done
  * @pid:      of the process that serves
- * @looks:    made since things came under way
+ * @looks:    made since somebody waits
  * @next:     in the list of all servers
  */
 struct hotpatch_control {
@@ -53,6 +48,7 @@ struct hotpatch_control {
 	unsigned int looks;
 	uint64_t accept_ms;
 	pthread_t thread;
+	struct hp_worker *worker;
 	struct hotpatch_control *next;
 	struct hp_connection connections[CLIENT_LIMIT];
 };
@@ -95,8 +91,10 @@ static void forget_servers(void)
 {
 	struct hotpatch_control *control;
 
-	for (control = servers; control; control = control->next)
+	for (control = servers; control; control = control->next) {
 		close_descriptors(control);
+		hp_worker_forget(control->worker);
+	}
 	unlock_servers();
 }
 
@@ -181,7 +179,8 @@ static void admit(struct hotpatch_control *control, int fd)
 		turn_away(fd, HOTPATCH_E_LIMIT,
 			  "The process serves all the clients that it may.");
 	else
-		hp_connection_open(connection, control->epoll_fd, fd, access);
+		hp_connection_open(connection, control->worker,
+				   control->epoll_fd, fd, access);
 }
 
 static void accept_clients(struct hotpatch_control *control)
@@ -203,13 +202,15 @@ static void accept_clients(struct hotpatch_control *control)
 	}
 }
 
-/* The engine, or who stops the server, wrote to the event descriptor. */
+/* The engine, the worker, or who stops the server, wrote to the event
+ * descriptor. */
 static void hear(const struct hotpatch_control *control)
 {
 	uint64_t count;
 
 	while (read(control->wake_fd, &count, sizeof(count)) > 0)
 		;
+	hp_worker_kick(control->worker);
 }
 
 static void take_events(struct hotpatch_control *control, int timeout_ms)
@@ -232,29 +233,58 @@ static void take_events(struct hotpatch_control *control, int timeout_ms)
 		watch_listener(control, EPOLLIN);
 }
 
-/* Serves everybody once, and says how long it may sleep then. */
-static int serve_clients(struct hotpatch_control *control)
+/* True if somebody waits for an answer. */
+static bool advance_clients(struct hotpatch_control *control)
 {
-	bool under_way = hotpatch_poll() > 0;
+	bool waiting = false;
+	size_t i;
+
+	for (i = 0; i < CLIENT_LIMIT; i++)
+		waiting |= hp_connection_advance(&control->connections[i]);
+	if (waiting)
+		hp_worker_expire(control->worker);
+	return waiting;
+}
+
+/* The worker's part, without a thread: what clients have just asked for is
+ * made before they are served again. */
+static bool work_for_clients(struct hotpatch_control *control)
+{
+	bool more = hp_worker_run(control->worker);
+
+	more |= advance_clients(control);
+	return more || hp_worker_is_kicked(control->worker);
+}
+
+static bool is_unsent(const struct hotpatch_control *control)
+{
 	bool unsent = false;
 	size_t i;
 
-	for (i = 0; i < CLIENT_LIMIT; i++) {
-		under_way |= hp_connection_advance(&control->connections[i]);
+	for (i = 0; i < CLIENT_LIMIT; i++)
 		unsent |= control->connections[i].output.size > 0;
-	}
-	/* A request that was served just now may have begun something. */
-	if (!under_way && !hotpatch_poll()) {
+	return unsent;
+}
+
+/* Serves everybody, and says how long it may sleep then. */
+static int serve_clients(struct hotpatch_control *control)
+{
+	bool more = advance_clients(control);
+
+	if (control->threadless)
+		more = work_for_clients(control);
+	if (!more) {
 		control->looks = 0;
 		if (control->accept_paused)
 			return ACCEPT_PAUSE_MS;
-		return unsent ? HP_OUTPUT_STUCK_MS / 10 :
-				hp_redirects_idle_ms();
+		if (is_unsent(control))
+			return HP_OUTPUT_STUCK_MS / 10;
+		return control->threadless ? hp_redirects_idle_ms() : -1;
 	}
-	if (control->looks >= EAGER_LOOKS)
-		return PATIENT_MS;
+	if (control->looks >= HP_EAGER_LOOKS)
+		return HP_PATIENT_MS;
 	control->looks++;
-	return EAGER_MS;
+	return HP_EAGER_MS;
 }
 
 static void *serve(void *argument)
@@ -282,21 +312,29 @@ static enum hotpatch_status limit_error(int os_error, const char *what,
 			os_error, what, "Cannot make the %s: %m.", what);
 }
 
-/* The host's signals are not for this thread. */
 static enum hotpatch_status start_thread(struct hotpatch_control *control,
 					 struct hotpatch_error *err)
 {
-	sigset_t all;
+	int os_error = pthread_create(&control->thread, NULL, serve, control);
+
+	return os_error ? limit_error(os_error, "thread", err) : HOTPATCH_OK;
+}
+
+/* The host's signals are not for these threads. */
+static enum hotpatch_status start_threads(struct hotpatch_control *control,
+					  struct hotpatch_error *err)
+{
+	enum hotpatch_status status;
 	sigset_t before;
-	int os_error;
+	sigset_t all;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &before);
-	os_error = pthread_create(&control->thread, NULL, serve, control);
+	status = hp_worker_start(control->worker, err);
+	if (!status)
+		status = start_thread(control, err);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (os_error)
-		return limit_error(os_error, "thread", err);
-	return HOTPATCH_OK;
+	return status;
 }
 
 static void stop_thread(struct hotpatch_control *control)
@@ -328,6 +366,15 @@ static enum hotpatch_status make_epoll(struct hotpatch_control *control,
 	if (!watch(control, control->listener.fd, &control->listener) ||
 	    !watch(control, control->wake_fd, NULL))
 		return limit_error(errno, "epoll registration", err);
+	return HOTPATCH_OK;
+}
+
+static enum hotpatch_status make_worker(struct hotpatch_control *control,
+					struct hotpatch_error *err)
+{
+	control->worker = hp_worker_create(control->wake_fd);
+	if (!control->worker)
+		return limit_error(ENOMEM, "worker", err);
 	return HOTPATCH_OK;
 }
 
@@ -373,18 +420,21 @@ start(const struct hotpatch_control_options *options,
 	if (status)
 		return status;
 	status = make_epoll(control, err);
+	if (!status)
+		status = make_worker(control, err);
 	if (status)
 		goto out;
 	add_server(control);
 	if (!control->threadless)
-		status = start_thread(control, err);
-	if (status)
-		remove_server(control);
-	else
+		status = start_threads(control, err);
+	if (!status) {
 		hp_engine_watch(control->wake_fd);
+		return status;
+	}
+	remove_server(control);
+	hp_worker_stop(control->worker);
 out:
-	if (status)
-		hp_socket_remove(&control->listener);
+	hp_socket_remove(&control->listener);
 	return status;
 }
 
@@ -442,23 +492,32 @@ hotpatch_control_start(const struct hotpatch_control_options *given,
 	return HOTPATCH_OK;
 }
 
-void hotpatch_control_stop(struct hotpatch_control *control)
+static void hang_up(struct hotpatch_control *control)
 {
 	size_t i;
 
+	hp_engine_unwatch(control->wake_fd);
+	if (!control->threadless)
+		stop_thread(control);
+	for (i = 0; i < CLIENT_LIMIT; i++) {
+		if (control->connections[i].fd >= 0)
+			hp_connection_close(&control->connections[i]);
+	}
+	hp_socket_remove(&control->listener);
+}
+
+void hotpatch_control_stop(struct hotpatch_control *control)
+{
 	if (!control)
 		return;
-	if (is_ours(control)) {
-		hp_engine_unwatch(control->wake_fd);
-		if (!control->threadless)
-			stop_thread(control);
-		for (i = 0; i < CLIENT_LIMIT; i++) {
-			if (control->connections[i].fd >= 0)
-				hp_connection_close(&control->connections[i]);
-		}
-		hp_socket_remove(&control->listener);
-	}
+	if (is_ours(control))
+		hang_up(control);
+	/* A child that is forked from here on finds no worker that is gone. */
 	remove_server(control);
+	if (is_ours(control))
+		hp_worker_stop(control->worker);
+	else
+		hp_worker_free(control->worker);
 	close_descriptors(control);
 	free(control);
 }

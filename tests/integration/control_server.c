@@ -170,8 +170,9 @@ static bool has_line(const char *thread, const char *file, const char *key,
 	return found;
 }
 
-START_TEST(server_thread_takes_no_signal)
+START_TEST(threads_of_the_server_take_no_signal)
 {
+	static const char *const names[] = {"hotpatch-ctl", "hotpatch-work"};
 	DIR *threads = opendir("/proc/self/task");
 	const struct dirent *thread;
 	bool found = false;
@@ -179,7 +180,7 @@ START_TEST(server_thread_takes_no_signal)
 	join(&first);
 	ck_assert_ptr_nonnull(threads);
 	while ((thread = readdir(threads))) {
-		if (!has_line(thread->d_name, "comm", "hotpatch-ctl", ""))
+		if (!has_line(thread->d_name, "comm", names[_i], ""))
 			continue;
 		found = true;
 		/* All but KILL, STOP and the C library's own two. */
@@ -275,7 +276,7 @@ int main(void)
 	tcase_add_test(all, server_can_be_started_again);
 	tcase_add_test(all, forked_child_neither_serves_nor_unlinks);
 	tcase_add_test(all, forked_child_can_serve_for_itself);
-	tcase_add_test(all, server_thread_takes_no_signal);
+	tcase_add_loop_test(all, threads_of_the_server_take_no_signal, 0, 2);
 	tcase_add_test(all, host_can_drive_the_server_from_its_own_loop);
 	tcase_add_loop_test(
 		all, group_may_look_but_not_change_and_others_may_not_connect,

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One change that a client asked for: what it takes, carrying it out, and what
+ * became of it. It may be in a bundle's code for as long as that likes. Knows
+ * neither clients nor the queue.
+ */
+#ifndef HP_CONTROL_CHANGE_H
+#define HP_CONTROL_CHANGE_H
+
+#include <hotpatch/patch.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A bundle and its signature. */
+#define HP_PASSED_LIMIT 2
+
+enum hp_change_kind {
+	HP_CHANGE_APPLY,
+	HP_CHANGE_REVERT,
+	HP_CHANGE_REVERT_ALL,
+};
+
+/*
+ * @fds:      of the bundle and its signature, or -1; relaxed atomics, because
+ *            the child of a fork reads them wherever the others are
+ * @id:       of the request
+ * @params:   keep @name, which is the bundle's file or the patch
+ * @open:     its signature's descriptor is filled in later
+ * @options:  without a turn to wait for, which is waited for by trying again
+ * @until_ms: when its turn has to have come
+ * @patch:    a handle of its own, once there is one
+ * @names:    array of the patches that HP_CHANGE_REVERT_ALL reverted so far
+ * @status, @result, @err: what became of it
+ */
+struct hp_change {
+	enum hp_change_kind kind;
+	int fds[HP_PASSED_LIMIT];
+	json_t *id;
+	json_t *params;
+	const char *name;
+	struct hotpatch_open_options open;
+	struct hotpatch_apply_options options;
+	uint64_t until_ms;
+	struct hotpatch_patch *patch;
+	json_t *names;
+	enum hotpatch_status status;
+	json_t *result;
+	struct hotpatch_error err;
+};
+
+/* The clock of @until_ms. */
+uint64_t hp_now_ms(void);
+
+/*
+ * Carries it out as far as can be done now. False if its turn has not come and
+ * may still come. Of an apply that failed nothing stays behind.
+ */
+bool hp_change_try(struct hp_change *change);
+
+/* Gives up all that it holds; whatever has to be unmapped is left to
+ * hotpatch_poll(). */
+void hp_change_release(struct hp_change *change);
+
+/* Only gives up the descriptors: in the child of a fork. */
+void hp_change_forget(struct hp_change *change);
+
+/* {"patch":…,"already":…}, or NULL when memory is short. */
+json_t *hp_change_report(const struct hotpatch_patch *patch, bool already);
+
+/*
+ * What is known of a patch that the process has forgotten: by its last event
+ * it was unmapped, and a result says so, or E_RETAINED; else E_NO_PATCH.
+ */
+enum hotpatch_status hp_change_report_gone(const char *name, json_t **result,
+					   struct hotpatch_error *err);
+
+#endif
