@@ -319,17 +319,24 @@
  * A callback runs without any lock of the library, in the thread that applies,
  * reverts, waits or polls, never in a task's safe point. It may take long:
  * nobody waits for it but who called. It may enter and leave sections, call
- * patchable functions, and whatever else the thread may. hotpatch_patch_open(),
- * apply, revert and wait refuse it with HOTPATCH_E_IN_CALLBACK. It has to
- * return: no longjmp(), no exception, no end of the thread. Cancellation is
- * off. If it crashes, the process does.
+ * patchable functions, and whatever else the thread may. Of this library it may
+ * call what only looks, hotpatch_patch_find() and close, and all of shadow.h.
+ * hotpatch_patch_open(), apply, revert, wait, hotpatch_redirect() and release
+ * refuse it with HOTPATCH_E_IN_CALLBACK, and hotpatch_poll() does nothing. It
+ * has to return: no longjmp(), no exception, no end of the thread. Cancellation
+ * is off. If it crashes, the process does.
  */
 #define HOTPATCH_PREPARE(context) HOTPATCH_PREPARE_IN("", context)
 /** HOTPATCH_COMMIT() - what to do when every task has moved to the bundle */
 #define HOTPATCH_COMMIT(context) HOTPATCH_COMMIT_IN("", context)
 /** HOTPATCH_BEFORE_REVERT() - before the first task moves away */
 #define HOTPATCH_BEFORE_REVERT(context) HOTPATCH_BEFORE_REVERT_IN("", context)
-/** HOTPATCH_AFTER_REVERT() - when no task has the bundle in its view */
+/**
+ * HOTPATCH_AFTER_REVERT() - when no task has the bundle in its view
+ *
+ * The place for the detach_all of the bundle's shadow data: nobody attaches any
+ * more, and destructors of the bundle's own run before it is unmapped.
+ */
 #define HOTPATCH_AFTER_REVERT(context) HOTPATCH_AFTER_REVERT_IN("", context)
 
 /**

@@ -158,6 +158,9 @@ HOTPATCH_API size_t hotpatch_shadow_detach_object(const void *object);
 /**
  * hotpatch_shadow_detach_all() - take the shadows of an id from all objects
  *
+ * A bundle calls it in HOTPATCH_AFTER_REVERT(). In HOTPATCH_BEFORE_REVERT()
+ * tasks would attach new ones behind it.
+ *
  * What others attach meanwhile may stay.
  *
  * Context: as hotpatch_shadow_detach().

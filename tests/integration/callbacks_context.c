@@ -167,6 +167,25 @@ END_TEST
 static struct hotpatch_patch *own_patch;
 static struct hotpatch_patch *other_patch;
 
+HOTPATCH_SHADOW(int, spare, 0x5a5a)
+
+/* What it may call of the library. */
+static void look_and_attach(void)
+{
+	struct hotpatch_patch *found = NULL;
+	struct hotpatch_event event;
+	int *data = NULL;
+
+	expect_ok(hotpatch_patch_find("plain", &found));
+	ck_assert_ptr_eq(found, other_patch);
+	hotpatch_patch_close(found);
+	ck_assert_uint_eq(hotpatch_event_read(0, &event, 1), 1);
+	ck_assert_str_ne(patch_list_text(), "");
+	expect_ok(spare_get_or_attach(&own_patch, NULL, &data, NULL));
+	ck_assert_ptr_eq(spare_get(&own_patch), data);
+	ck_assert_uint_eq(spare_detach_all(), 1);
+}
+
 static const char *try_everything(void)
 {
 	struct hotpatch_patch *patch = NULL;
@@ -186,7 +205,7 @@ static const char *try_everything(void)
 	ck_assert_int_gt(price(0), 0);
 	hotpatch_safe_point();
 	hotpatch_leave();
-	ck_assert_str_ne(patch_list_text(), "");
+	look_and_attach();
 	return NULL;
 }
 

@@ -144,6 +144,22 @@ START_TEST(destructors_run_before_their_code_is_unmapped)
 }
 END_TEST
 
+START_TEST(after_revert_takes_the_data_back_before_the_code_goes)
+{
+	struct hotpatch_patch *patch = apply_bundle("tidy");
+	uint64_t start = events_now();
+
+	run_elsewhere(use_all, NULL);
+	ck_assert_uint_eq(made, OBJECTS);
+	remove_patch(patch);
+	ck_assert_uint_eq(destroyed_by_one, OBJECTS);
+	ck_assert_uint_eq(hotpatch_shadow_count(NULL), 0);
+	expect_events(start, "staged tidy\ndetoured tidy\n"
+			     "advanced tidy\ndrained tidy\nsettled tidy\n"
+			     "left tidy\nreverted tidy\nunmapped tidy\n");
+}
+END_TEST
+
 START_TEST(code_stays_while_a_destructor_in_it_has_to_wait)
 {
 	struct hotpatch_patch *patch = apply_bundle("one");
@@ -379,6 +395,7 @@ int main(void)
 	const TTest *const tests[] = {
 		objects_of_every_age_have_the_new_member,
 		destructors_run_before_their_code_is_unmapped,
+		after_revert_takes_the_data_back_before_the_code_goes,
 		code_stays_while_a_destructor_in_it_has_to_wait,
 		code_is_retained_while_shadows_need_its_destructor,
 		patch_that_follows_takes_data_and_destructors_over,
