@@ -79,6 +79,11 @@ check_kind(const struct hp_manifest *manifest,
 			manifest->name, manifest->constructors);
 }
 
+static bool is_check(const struct hotpatch_open_options *options)
+{
+	return options && options->check_only;
+}
+
 static enum hotpatch_status judge(struct hotpatch_patch *patch,
 				  const struct hotpatch_open_options *options,
 				  struct hotpatch_patch **known,
@@ -95,7 +100,8 @@ static enum hotpatch_status judge(struct hotpatch_patch *patch,
 		status = hp_patch_check_fit(&patch->manifest, err);
 	/* Others may come and go until it is applied, and are looked at then;
 	 * but constructors run now. */
-	if (status == HOTPATCH_OK && patch->manifest.constructors)
+	if (status == HOTPATCH_OK &&
+	    (patch->manifest.constructors || is_check(options)))
 		status = hp_patch_check_others(patch, err);
 	hp_engine_unlock();
 	return status;
@@ -317,6 +323,8 @@ open_file(struct hotpatch_patch *patch, const char *path, const char *object,
 	if (status == HOTPATCH_OK)
 		status =
 			hp_imports_find(&patch->manifest, &patch->imports, err);
+	if (is_check(options))
+		return status;
 	if (status == HOTPATCH_OK)
 		status = load(patch, options, err);
 	if (status == HOTPATCH_OK)
@@ -347,8 +355,8 @@ open_any(const char *path, int fd, const struct hotpatch_open_options *options,
 	if (status == HOTPATCH_OK)
 		status = open_file(patch, fd < 0 ? path : NULL, path, options,
 				   result, why);
-	if (status != HOTPATCH_OK) {
-		if (status != HOTPATCH_E_ALREADY)
+	if (status != HOTPATCH_OK || is_check(options)) {
+		if (status != HOTPATCH_E_ALREADY && !is_check(options))
 			hp_event(HOTPATCH_PHASE_REFUSED, status,
 				 patch->manifest.name, why->object);
 		hp_patch_destroy(patch);

@@ -39,6 +39,7 @@ struct view_block {
 };
 
 static struct view_block *view_blocks;
+static size_t view_bytes;
 static struct hotpatch_view *free_views;
 
 static const char *file_of(const struct hotpatch_slot *slot)
@@ -256,6 +257,11 @@ void (*hp_slot_target(const struct hotpatch_slot *slot,
 	return winner ? winner->function : slot->original;
 }
 
+size_t hp_slot_view_bytes(void)
+{
+	return view_bytes;
+}
+
 static struct hotpatch_view *allocate_views(size_t count)
 {
 	struct view_block *block =
@@ -264,6 +270,7 @@ static struct hotpatch_view *allocate_views(size_t count)
 
 	if (!block)
 		return NULL;
+	view_bytes += sizeof(*block) + count * sizeof(block->views[0]);
 	block->next = view_blocks;
 	view_blocks = block;
 	for (i = 0; i < count; i++) {

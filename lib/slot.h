@@ -91,6 +91,8 @@ const struct hp_binding *hp_slot_winner(const struct hotpatch_slot *slot,
 
 /* Makes sure that hp_slot_stage() finds @count new view records. */
 bool hp_slot_reserve_views(size_t count);
+/* What all of them take. */
+size_t hp_slot_view_bytes(void);
 /* The slot is about to go; its records serve others. */
 void hp_slot_give_views_back(struct hotpatch_slot *slot);
 

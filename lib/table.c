@@ -125,6 +125,7 @@ static void fill_slot(const struct hp_module *module,
 		      struct hotpatch_slot_info *info)
 {
 	const struct hp_binding *winner = hp_slot_winner(slot, HP_NEW_SIDE);
+	const struct hp_binding *previous = hp_slot_winner(slot, HP_OLD_SIDE);
 	const struct hp_binding *binding;
 
 	memset(info, 0, sizeof(*info));
@@ -137,6 +138,15 @@ static void fill_slot(const struct hp_module *module,
 	info->redirected = !module->start;
 	for (binding = slot->top; binding; binding = binding->below)
 		info->replacements += binding->patch->on[HP_NEW_SIDE];
+	hp_text_copy(info->module_build_id, sizeof(info->module_build_id),
+		     module->facts.build_id);
+	hp_text_copy(info->build_id, sizeof(info->build_id),
+		     winner ? winner->patch->manifest.build_id :
+			      module->facts.build_id);
+	info->moving = winner != previous;
+	if (info->moving && previous)
+		hp_text_copy(info->previous, sizeof(info->previous),
+			     previous->patch->manifest.name);
 }
 
 size_t hotpatch_slot_list(struct hotpatch_slot_info *infos, size_t size)

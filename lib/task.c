@@ -622,6 +622,15 @@ void hp_task_fork_child(void)
 	}
 }
 
+size_t hp_task_bytes(void)
+{
+	size_t last = hp_load_relaxed(&used); /* a figure for people */
+	unsigned int chunk = last ? chunk_of(last - 1) : 0;
+
+	return FIRST_CHUNK * (((size_t)2 << chunk) - 1) *
+	       (sizeof(struct hp_task) + sizeof(struct detail));
+}
+
 size_t hp_task_count(void)
 {
 	size_t last = hp_load_acquire(&used); /* as in take() */

@@ -105,6 +105,9 @@ void hp_task_fork_child(void);
 
 size_t hp_task_count(void);
 
+/* What the arena takes. */
+size_t hp_task_bytes(void);
+
 /* For debuggers. */
 void hp_task_describe(void);
 

@@ -9,6 +9,7 @@
 
 #include <hotpatch/function.h>
 #include <hotpatch/observe.h>
+#include <hotpatch/inventory.h>
 #include <hotpatch/patch.h>
 #include <hotpatch/redirect.h>
 #include <hotpatch/section.h>

@@ -118,6 +118,9 @@ hotpatch_configure(const struct hotpatch_config *config,
  *                      before @signature_path; NULL for none
  * @rollback:           load it although a signed bundle with a higher sequence
  *                      was accepted before, if these very contents were, too
+ * @check_only:         only judge it, against other patches too: nothing is
+ *                      mapped, remembered or run, and there is a handle with
+ *                      HOTPATCH_E_ALREADY alone
  */
 struct hotpatch_open_options {
 	size_t size;
@@ -126,6 +129,7 @@ struct hotpatch_open_options {
 	const char *signature_path;
 	const int *signature_fd;
 	bool rollback;
+	bool check_only;
 };
 
 /**
@@ -403,6 +407,10 @@ HOTPATCH_API size_t hotpatch_state_list(struct hotpatch_state_info *infos,
  *                original
  * @replacements: active patches that replace it
  * @redirected:   nobody prepared it; it is one because it was redirected
+ * @build_id:     of the module or bundle whose code new sections run
+ * @module_build_id: of its module
+ * @moving:       tasks are moving from one body to another
+ * @previous:     while they do, as @patch, for those that have not moved
  */
 struct hotpatch_slot_info {
 	char module[HOTPATCH_NAME_SIZE];
@@ -411,6 +419,10 @@ struct hotpatch_slot_info {
 	char patch[HOTPATCH_NAME_SIZE];
 	unsigned int replacements;
 	bool redirected;
+	char build_id[HOTPATCH_BUILD_ID_SIZE];
+	char module_build_id[HOTPATCH_BUILD_ID_SIZE];
+	bool moving;
+	char previous[HOTPATCH_NAME_SIZE];
 };
 
 /** hotpatch_slot_list() - as hotpatch_patch_list(), for functions */

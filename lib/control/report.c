@@ -8,12 +8,15 @@
 #include "../trust.h"
 #include "wire.h"
 
+#include <hotpatch/inventory.h>
 #include <hotpatch/version.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <unistd.h>
+
+#define EFFECTIVE_SIZE 1024
 
 /* The build-id of the program itself, "" if it has none. */
 static void read_build_id(char build_id[HOTPATCH_BUILD_ID_SIZE])
@@ -61,15 +64,51 @@ json_t *hp_report_patch(const struct hotpatch_patch_info *info)
 		(json_int_t)info->unmap_us);
 }
 
+static json_t *report_memory(void)
+{
+	struct hotpatch_memory_info info = {.size = sizeof(info)};
+
+	if (hotpatch_memory_info(&info))
+		return NULL;
+	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "mapped_bytes",
+			 (json_int_t)info.mapped_bytes, "retained_bytes",
+			 (json_int_t)info.retained_bytes, "file_bytes",
+			 (json_int_t)info.file_bytes, "task_bytes",
+			 (json_int_t)info.task_bytes, "record_bytes",
+			 (json_int_t)info.record_bytes);
+}
+
+/* NULL for want of memory, as a list is: a shorter one would be believed. */
+static json_t *report_effective(void)
+{
+	char text[EFFECTIVE_SIZE];
+	size_t length = hotpatch_effective_version(text, sizeof(text));
+	json_t *object = NULL;
+	char *whole;
+
+	if (length < sizeof(text))
+		return hp_wire_text(text);
+	whole = malloc(length + 1);
+	if (!whole)
+		return NULL;
+	hotpatch_effective_version(whole, length + 1);
+	object = hp_wire_text(whole);
+	free(whole);
+	return object;
+}
+
 static json_t *report_process(void)
 {
 	struct hotpatch_process_info info;
+	char build_id[HOTPATCH_BUILD_ID_SIZE];
 	char program[NAME_MAX + 1];
 
 	hotpatch_process_info(&info);
 	hp_socket_program(program, sizeof(program));
+	read_build_id(build_id);
 	return json_pack(
-		"{s:i, s:o, s:s, s:s, s:b, s:b, s:b, s:b, s:I, s:I, s:I, s:I}",
+		"{s:i, s:o, s:s, s:s, s:b, s:b, s:b, s:b, s:I, s:I, s:I, s:I, "
+		"s:s, s:o, s:o}",
 		"pid", (int)getpid(), "program", hp_wire_text(program),
 		"version", hotpatch_version(), "status",
 		hotpatch_status_name(info.status), "membarrier",
@@ -77,7 +116,8 @@ static json_t *report_process(void)
 		info.forced, "sleepers", info.sleepers, "generation",
 		(json_int_t)info.generation, "tasks", (json_int_t)info.tasks,
 		"slots", (json_int_t)info.slots, "modules",
-		(json_int_t)info.modules);
+		(json_int_t)info.modules, "build_id", build_id, "effective",
+		report_effective(), "memory", report_memory());
 }
 
 static json_t *report_blocker(const struct hotpatch_blocker *blocker)
@@ -113,7 +153,17 @@ static json_t *report_blockers(size_t *total)
 	return list;
 }
 
-/* Fills @retained with the names of those that stay mapped for good. */
+/* One that stays mapped, and why. */
+static json_t *report_retained(const struct hotpatch_patch_info *info)
+{
+	return json_pack("{s:o, s:I, s:s, s:o}", "name",
+			 hp_wire_text(info->name), "bytes",
+			 (json_int_t)info->mapped_bytes, "status",
+			 hotpatch_status_name(info->status), "reason",
+			 hp_wire_text(info->reason));
+}
+
+/* Fills @retained with those that stay mapped. */
 static json_t *report_patches(size_t *total, json_t **retained)
 {
 	struct hotpatch_patch_info *infos =
@@ -125,7 +175,7 @@ static json_t *report_patches(size_t *total, json_t **retained)
 	for (i = 0; i < *total && i < HP_REPORT_PATCHES; i++) {
 		append(&list, hp_report_patch(&infos[i]));
 		if (infos[i].state == HOTPATCH_RETAINED)
-			append(retained, hp_wire_text(infos[i].name));
+			append(retained, report_retained(&infos[i]));
 	}
 	free(infos);
 	return list;
@@ -168,13 +218,16 @@ json_t *hp_report_status(void)
 
 static json_t *report_slot(const struct hotpatch_slot_info *slot)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:I, s:b}", "module",
-			 hp_wire_text(slot->module), "name",
+	return json_pack("{s:o, s:o, s:o, s:o, s:I, s:s, s:s, s:b, s:o, s:b}",
+			 "module", hp_wire_text(slot->module), "name",
 			 hp_wire_text(slot->name), "prototype",
 			 hp_wire_text(slot->prototype), "patch",
 			 hp_wire_text(slot->patch), "replacements",
-			 (json_int_t)slot->replacements, "redirected",
-			 slot->redirected);
+			 (json_int_t)slot->replacements, "build_id",
+			 slot->build_id, "module_build_id",
+			 slot->module_build_id, "moving", slot->moving,
+			 "previous", hp_wire_text(slot->previous),
+			 "redirected", slot->redirected);
 }
 
 json_t *hp_report_slots(size_t offset, size_t limit)
