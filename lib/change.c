@@ -44,8 +44,9 @@ static const struct hotpatch_patch *active_by_name(const char *name)
 	return patch;
 }
 
-enum hotpatch_status hp_patch_check_others(const struct hotpatch_patch *patch,
-					   struct hotpatch_error *err)
+/* Does an active patch that stays exclude @patch, or one that it wants miss? */
+static enum hotpatch_status check_named(const struct hotpatch_patch *patch,
+					struct hotpatch_error *err)
 {
 	const struct hp_manifest *mine = &patch->manifest;
 	const struct hotpatch_patch *other;
@@ -124,6 +125,20 @@ static enum hotpatch_status check_superseded(const struct hotpatch_patch *patch,
 	return HOTPATCH_OK;
 }
 
+enum hotpatch_status hp_patch_check_others(const struct hotpatch_patch *patch,
+					   struct hotpatch_error *err)
+{
+	enum hotpatch_status status = check_named(patch, err);
+
+	if (status == HOTPATCH_OK)
+		status = check_superseded(patch, err);
+	if (status == HOTPATCH_OK)
+		status = hp_state_check(patch, err);
+	if (status == HOTPATCH_OK)
+		status = hp_imports_check(patch, err);
+	return status;
+}
+
 static void mark_superseded(const struct hotpatch_patch *patch)
 {
 	struct hotpatch_patch *other;
@@ -178,10 +193,6 @@ static enum hotpatch_status check_apply(const struct hotpatch_patch *patch,
 {
 	enum hotpatch_status status = hp_patch_check_others(patch, err);
 
-	if (status == HOTPATCH_OK)
-		status = check_superseded(patch, err);
-	if (status == HOTPATCH_OK)
-		status = hp_state_check(patch, err);
 	if (status == HOTPATCH_OK)
 		status = hp_patch_check_fit(&patch->manifest, err);
 	return status;

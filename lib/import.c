@@ -275,29 +275,60 @@ find_export(const struct hotpatch_patch *exporter, const char *name)
 	return NULL;
 }
 
-static enum hotpatch_status bind_one(struct hotpatch_patch *patch, size_t index,
-				     struct hotpatch_error *err)
+/* Finds what @patch wants of another patch. */
+static enum hotpatch_status find_exported(const struct hotpatch_patch *patch,
+					  const struct hp_import *import,
+					  struct hotpatch_patch **exporter,
+					  const struct hotpatch_export **export,
+					  struct hotpatch_error *err)
 {
-	const struct hp_import *import = &patch->manifest.imports[index];
-	struct hotpatch_patch *exporter = active_by_name(import->patch);
-	const struct hotpatch_export *export;
-	void **place;
-
-	if (!exporter)
+	*exporter = active_by_name(import->patch);
+	if (!*exporter)
 		return hp_error(err, HOTPATCH_E_REQUIRES, 0, import->patch,
 				"%s imports %s from %s, which is not active",
 				patch->manifest.name, import->name,
 				import->patch);
-	export = find_export(exporter, import->name);
-	if (!export)
+	*export = find_export(*exporter, import->name);
+	if (!*export)
 		return hp_error(err, HOTPATCH_E_IMPORT, 0, import->name,
 				"%s is not exported by the patch %s",
 				import->name, import->patch);
-	if (!hp_prototype_equal(export->type, import->type))
+	if (!hp_prototype_equal((*export)->type, import->type))
 		return hp_error(err, HOTPATCH_E_IMPORT_TYPE, 0, import->name,
 				"%s is %s in the patch %s, but %s in %s",
-				import->name, export->type, import->patch,
+				import->name, (*export)->type, import->patch,
 				import->type, patch->manifest.name);
+	return HOTPATCH_OK;
+}
+
+enum hotpatch_status hp_imports_check(const struct hotpatch_patch *patch,
+				      struct hotpatch_error *err)
+{
+	const struct hp_import *import = patch->manifest.imports;
+	const struct hp_import *end = import + patch->manifest.import_count;
+	enum hotpatch_status status = HOTPATCH_OK;
+	const struct hotpatch_export *export;
+	struct hotpatch_patch *exporter;
+
+	for (; import < end && !status; import++)
+		if (*import->patch)
+			status = find_exported(patch, import, &exporter,
+					       &export, err);
+	return status;
+}
+
+static enum hotpatch_status bind_one(struct hotpatch_patch *patch, size_t index,
+				     struct hotpatch_error *err)
+{
+	const struct hp_import *import = &patch->manifest.imports[index];
+	const struct hotpatch_export *export;
+	struct hotpatch_patch *exporter;
+	enum hotpatch_status status;
+	void **place;
+
+	status = find_exported(patch, import, &exporter, &export, err);
+	if (status != HOTPATCH_OK)
+		return status;
 	place = hp_import_record(patch->image.bundle, &patch->manifest, index)
 			->place;
 	/* Relaxed: read by code that runs after its target was stored with

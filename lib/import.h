@@ -49,6 +49,11 @@ void hp_imports_store(const struct hp_manifest *manifest,
 		      const struct hp_imports *imports,
 		      const struct hotpatch_bundle *bundle);
 
+/* Is there what @patch imports from patches? Under the engine's lock.
+ * E_REQUIRES, E_IMPORT, E_IMPORT_TYPE. */
+enum hotpatch_status hp_imports_check(const struct hotpatch_patch *patch,
+				      struct hotpatch_error *err);
+
 /* Stores what @patch imports from patches, which are active. Under the engine's
  * lock. E_IMPORT, E_IMPORT_TYPE. */
 enum hotpatch_status hp_imports_bind(struct hotpatch_patch *patch,

@@ -116,8 +116,9 @@ void hp_patch_enlist(struct hotpatch_patch *patch);
 enum hotpatch_status hp_patch_check_fit(const struct hp_manifest *manifest,
 					struct hotpatch_error *err);
 
-/* Does an active patch that stays exclude it, or one that it wants miss? Under
- * the lock. E_REQUIRES, E_CONFLICT. */
+/* May it come, as far as the patches that are active say? Under the lock.
+ * E_REQUIRES, E_CONFLICT, E_STATE_UNKNOWN, E_STATE_OLDER, E_IMPORT,
+ * E_IMPORT_TYPE. */
 enum hotpatch_status hp_patch_check_others(const struct hotpatch_patch *patch,
 					   struct hotpatch_error *err);
 
