@@ -253,7 +253,8 @@ struct hotpatch_apply_options {
  *          HOTPATCH_E_BUSY while another transition runs; HOTPATCH_E_STATE if
  *          it was reverted or failed; HOTPATCH_E_CONFLICT, HOTPATCH_E_REQUIRES
  *          for other patches; HOTPATCH_E_STATE_UNKNOWN,
- *          HOTPATCH_E_STATE_OLDER; HOTPATCH_E_PREPARE if the bundle refuses;
+ *          HOTPATCH_E_STATE_OLDER; HOTPATCH_E_IMPORT, HOTPATCH_E_IMPORT_TYPE
+ *          for what it uses of them; HOTPATCH_E_PREPARE if the bundle refuses;
  *          HOTPATCH_E_RENDEZVOUS if tasks were late, and then it can be tried
  *          again; HOTPATCH_E_NO_SLOT if a function's module has
  *          gone; HOTPATCH_E_NO_MEMORY; HOTPATCH_E_ARGUMENT;
