@@ -95,6 +95,10 @@ struct hotpatch_function_info {
  * callers: each slot's target is the original. The first use of a module
  * analyses it, which takes some milliseconds for each megabyte of code.
  *
+ * Where the system refuses to exchange the pages of one of several modules, and
+ * then also to take back what was done before, functions stay redirected to
+ * their originals, and are listed; the error is that of the refusal.
+ *
  * Context: any thread outside a section; may block on files and the dynamic
  *          loader; not async-signal-safe.
  * Return:  HOTPATCH_OK; HOTPATCH_E_NO_MODULE; HOTPATCH_E_NO_FUNCTION;

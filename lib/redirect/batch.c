@@ -35,8 +35,9 @@ struct batch {
 	size_t count;
 	struct hp_edit *edits; /* one for each item */
 	void *description;
-	bool on;   /* what the functions become */
-	bool kept; /* by the host's wish, which keeps modules loaded */
+	bool on;	  /* what the functions become */
+	bool kept;	  /* by the host's wish, which keeps modules loaded */
+	bool was_visible; /* some did */
 	struct hotpatch_error *err;
 };
 
@@ -53,7 +54,7 @@ static enum hotpatch_status refuse(const struct batch *batch,
 static enum hotpatch_status no_memory(const struct batch *batch)
 {
 	return hp_error(batch->err, HOTPATCH_E_NO_MEMORY, 0, "redirect",
-			"no memory for %zu functions", batch->count);
+			"no memory to redirect functions or release them");
 }
 
 static uintptr_t head_of(const struct hp_redirected *record)
@@ -225,12 +226,15 @@ static enum hotpatch_status build_item(struct batch *batch, struct item *item)
 	return HOTPATCH_OK;
 }
 
-/* In the reverse order of building. */
+/* In the reverse order of building. Once a jump was visible somebody may be in
+ * what it leads to; then all stays, and serves when it is asked for again. */
 static void unbuild(struct batch *batch)
 {
 	struct hp_redirected *record;
 	size_t i;
 
+	if (batch->was_visible)
+		return;
 	if (batch->description)
 		hp_trampoline_forget(batch->description);
 	for (i = batch->count; i-- > 0;) {
@@ -286,48 +290,112 @@ static size_t run_of(const struct batch *batch, size_t first)
 	return i - first;
 }
 
-static enum hotpatch_status exchange(struct batch *batch, size_t first,
-				     size_t count, bool on)
-{
-	const char *path = batch->items[first].host->path;
-	enum hotpatch_status status;
+/* The items of one module, and its changed pages. */
+struct part {
+	size_t first;
+	size_t count;
 	struct hp_text text;
+};
+
+static const char *path_of(const struct batch *batch, const struct part *part)
+{
+	return batch->items[part->first].host->path;
+}
+
+static enum hotpatch_status prepare_part(struct batch *batch, struct part *part,
+					 bool on)
+{
 	size_t i;
 
-	for (i = first; i < first + count; i++)
+	for (i = part->first; i < part->first + part->count; i++)
 		write_edit(batch->items[i].record, on, &batch->edits[i]);
-	status = hp_text_prepare(&batch->space, path, batch->edits + first,
-				 count, &text, batch->err);
-	if (status == HOTPATCH_OK)
-		status = hp_text_commit(&text, path, batch->err);
-	for (i = first; i < first + count && status == HOTPATCH_OK; i++)
+	return hp_text_prepare(&batch->space, path_of(batch, part),
+			       batch->edits + part->first, part->count,
+			       &part->text, batch->err);
+}
+
+static enum hotpatch_status commit_part(struct batch *batch, struct part *part,
+					bool on)
+{
+	enum hotpatch_status status;
+	size_t i;
+
+	status = hp_text_commit(&part->text, path_of(batch, part), batch->err);
+	if (status != HOTPATCH_OK)
+		return status;
+	batch->was_visible = true;
+	for (i = part->first; i < part->first + part->count; i++)
 		batch->items[i].record->on = on;
 	return status;
 }
 
-/* Exchanges the pages of one module after the other; if one fails, those before
- * get back what they had. */
-static enum hotpatch_status exchange_all(struct batch *batch)
+static enum hotpatch_status prepare_parts(struct batch *batch,
+					  struct part *parts, size_t *count)
+{
+	enum hotpatch_status status = HOTPATCH_OK;
+	struct part *part;
+	size_t first;
+
+	for (first = 0; first < batch->count && !status; first += part->count) {
+		part = &parts[*count];
+		part->first = first;
+		part->count = run_of(batch, first);
+		status = prepare_part(batch, part, batch->on);
+		*count += !status;
+	}
+	if (status != HOTPATCH_OK)
+		while (*count)
+			hp_text_abandon(&parts[--*count].text);
+	return status;
+}
+
+/* What was done is undone. Where the system refuses that, too, functions stay
+ * as they have become, which is no difference to their callers. */
+static void take_back(struct batch *batch, struct part *parts, size_t done)
 {
 	struct hotpatch_error *err = batch->err;
-	enum hotpatch_status status = HOTPATCH_OK;
-	size_t first = 0;
-	size_t done;
+	size_t i;
 
-	while (first < batch->count) {
-		done = run_of(batch, first);
-		status = exchange(batch, first, done, batch->on);
-		if (status != HOTPATCH_OK)
-			break;
-		first += done;
+	batch->err = NULL; /* what is told is the first failure */
+	for (i = 0; i < done; i++)
+		if (prepare_part(batch, &parts[i], !batch->on) == HOTPATCH_OK)
+			(void)commit_part(batch, &parts[i], !batch->on);
+	batch->err = err;
+}
+
+static enum hotpatch_status commit_parts(struct batch *batch,
+					 struct part *parts, size_t count)
+{
+	enum hotpatch_status status = HOTPATCH_OK;
+	size_t done = 0;
+	size_t i;
+
+	for (i = 0; i < count && !status; i++) {
+		status = commit_part(batch, &parts[i], batch->on);
+		done += !status;
 	}
 	if (status == HOTPATCH_OK)
 		return status;
-	batch->err = NULL; /* what is told is the first failure */
-	for (done = first, first = 0; first < done;
-	     first += run_of(batch, first))
-		(void)exchange(batch, first, run_of(batch, first), !batch->on);
-	batch->err = err;
+	for (; i < count; i++)
+		hp_text_abandon(&parts[i].text);
+	take_back(batch, parts, done);
+	return status;
+}
+
+/* The pages of all modules are prepared before those of the first are put in
+ * place, so that little is left that can fail in between. */
+static enum hotpatch_status exchange_all(struct batch *batch)
+{
+	struct part *parts = calloc(batch->count, sizeof(*parts));
+	enum hotpatch_status status;
+	size_t count = 0;
+
+	if (!parts)
+		return no_memory(batch);
+	status = prepare_parts(batch, parts, &count);
+	if (status == HOTPATCH_OK)
+		status = commit_parts(batch, parts, count);
+	free(parts);
 	return status;
 }
 
@@ -378,6 +446,7 @@ static enum hotpatch_status reserve_slots(struct batch *batch)
 	return complete ? HOTPATCH_OK : no_memory(batch);
 }
 
+/* Those that are redirected, whatever was wished: there is room for them. */
 static void enlist_slots(struct batch *batch)
 {
 	struct hp_host *host;
@@ -385,6 +454,8 @@ static void enlist_slots(struct batch *batch)
 
 	hp_engine_lock();
 	for (i = 0; i < batch->count; i++) {
+		if (!batch->items[i].record->on)
+			continue;
 		host = batch->items[i].host;
 		if (!host->table->count) {
 			hp_module_insert(host->table);
@@ -426,9 +497,8 @@ static enum hotpatch_status redirect_batch(struct batch *batch)
 
 	if (status == HOTPATCH_OK)
 		status = exchange_all(batch);
-	if (status == HOTPATCH_OK)
-		enlist_slots(batch);
-	else
+	enlist_slots(batch);
+	if (status != HOTPATCH_OK)
 		unbuild(batch);
 	return status;
 }
@@ -473,8 +543,7 @@ static enum hotpatch_status release_batch(struct batch *batch)
 	if (status != HOTPATCH_OK)
 		return status;
 	status = exchange_all(batch);
-	if (status != HOTPATCH_OK)
-		enlist_slots(batch); /* there was room for them before */
+	enlist_slots(batch);
 	return status;
 }
 
@@ -518,8 +587,10 @@ static enum hotpatch_status run(struct batch *batch,
 	enum hotpatch_status status;
 
 	if (!hp_space_open(&batch->space))
-		return hp_error(batch->err, HOTPATCH_E_TEXT, errno,
-				"/proc/self/mem",
+		return hp_error(batch->err,
+				errno == ENOMEM ? HOTPATCH_E_NO_MEMORY :
+						  HOTPATCH_E_TEXT,
+				errno, "/proc/self/mem",
 				"code can only be changed through /proc: %s",
 				strerror(errno));
 	status = take_items(batch, items, count);

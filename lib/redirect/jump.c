@@ -257,9 +257,11 @@ enum hotpatch_status hp_jump_place(struct hp_space *space,
 		return take_idle(space, &plan, trampoline,
 				 &trampoline->relays[0]) ?
 			       finish(space, &plan, trampoline) :
-			       HOTPATCH_E_NO_ROOM;
+			       hp_space_failure(space);
 	if (take_first(space, &plan, trampoline, &trampoline->relays[0]))
 		return finish(space, &plan, trampoline);
+	if (space->cause)
+		return hp_space_failure(space);
 	if (!function->next_written)
 		return HOTPATCH_E_NO_ROOM;
 	memcpy(plan.bytes, bytes, least(left, sizeof(plan.bytes)));
@@ -268,6 +270,6 @@ enum hotpatch_status hp_jump_place(struct hp_space *space,
 			 trampoline->original, 2, &trampoline->moved))
 		return HOTPATCH_E_IMMUTABLE;
 	if (!take_pair(space, &plan, trampoline))
-		return HOTPATCH_E_NO_ROOM;
+		return hp_space_failure(space);
 	return finish(space, &plan, trampoline);
 }

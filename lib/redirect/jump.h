@@ -12,8 +12,8 @@
  * Fills the trampoline's jump, and its relays where one is needed, for @function
  * whose first instruction is at @head. A jump through the trampoline's target,
  * or to its code; if two instructions have to give way, a second one to its
- * moved second instruction. E_NO_ROOM, E_IMMUTABLE, E_TEXT; then no relay is
- * left.
+ * moved second instruction. E_NO_ROOM, E_IMMUTABLE, E_TEXT, E_NO_MEMORY; then no
+ * relay is left.
  */
 enum hotpatch_status hp_jump_place(struct hp_space *space,
 				   const struct hp_function *function,

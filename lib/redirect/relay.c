@@ -5,6 +5,7 @@
  */
 #include "relay.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -51,7 +52,7 @@ static struct page *find_page(uintptr_t start)
 		       NULL;
 }
 
-static bool insert_page(uintptr_t start, uint8_t *taken)
+static bool insert_page(struct hp_space *space, uintptr_t start, uint8_t *taken)
 {
 	size_t capacity = page_capacity ? page_capacity * 2 : 64;
 	size_t index = first_page(start);
@@ -59,8 +60,10 @@ static bool insert_page(uintptr_t start, uint8_t *taken)
 
 	if (page_count == page_capacity) {
 		grown = realloc(pages, capacity * sizeof(*grown));
-		if (!grown)
+		if (!grown) {
+			space->cause = ENOMEM;
 			return false;
+		}
 		pages = grown;
 		page_capacity = capacity;
 	}
@@ -91,7 +94,9 @@ static uintptr_t add_page(struct hp_space *space, uintptr_t low, uintptr_t high)
 	if (taken)
 		start = hp_space_take(space, low, high, low, HP_PAGE,
 				      PROT_READ | PROT_EXEC);
-	if (start && insert_page(start, taken))
+	else
+		space->cause = ENOMEM;
+	if (start && insert_page(space, start, taken))
 		return start;
 	if (start)
 		hp_space_give_back(space, start, HP_PAGE);
@@ -194,9 +199,12 @@ bool hp_relay_take(struct hp_space *space, uintptr_t low, uintptr_t high,
 		   size_t size, struct hp_relay *relay)
 {
 	uintptr_t first = page_of(low + size - 1);
-	uintptr_t at = find_place(low, high, size);
 	uintptr_t start;
+	uintptr_t at;
 
+	if (space->cause) /* else it would go on with what is worse */
+		return false;
+	at = find_place(low, high, size);
 	if (at)
 		return found(at, size, relay);
 	start = add_page(space, first, page_of(high));

@@ -27,8 +27,10 @@ static bool insert(struct hp_space *space, const struct hp_mapping *mapping)
 
 	if (space->count == space->capacity) {
 		grown = realloc(space->mappings, capacity * sizeof(*grown));
-		if (!grown)
+		if (!grown) {
+			space->cause = ENOMEM;
 			return false;
+		}
 		space->mappings = grown;
 		space->capacity = capacity;
 	}
@@ -195,6 +197,18 @@ static uintptr_t find_free(const struct hp_space *space, uintptr_t low,
 	return nearest_gap(space, index, from, high, near, size);
 }
 
+/* The mapping that begins there leaves the snapshot. */
+static void forget(struct hp_space *space, uintptr_t start)
+{
+	size_t index = first_behind(space, start);
+
+	if (index == space->count || space->mappings[index].start != start)
+		return;
+	space->count--;
+	memmove(&space->mappings[index], &space->mappings[index + 1],
+		(space->count - index) * sizeof(*space->mappings));
+}
+
 uintptr_t hp_space_take(struct hp_space *space, uintptr_t low, uintptr_t high,
 			uintptr_t near, size_t size, int protection)
 {
@@ -223,22 +237,27 @@ uintptr_t hp_space_take(struct hp_space *space, uintptr_t low, uintptr_t high,
 			munmap(taken, size); /* a kernel before 4.17 */
 			return 0;
 		}
-		if (errno != EEXIST)
+		if (errno != EEXIST) {
+			space->cause = errno;
+			forget(space, mapping.start);
 			return 0;
+		}
 	}
 	return 0;
 }
 
+enum hotpatch_status hp_space_failure(const struct hp_space *space)
+{
+	if (!space->cause)
+		return HOTPATCH_E_NO_ROOM;
+	errno = space->cause;
+	return space->cause == ENOMEM ? HOTPATCH_E_NO_MEMORY : HOTPATCH_E_TEXT;
+}
+
 void hp_space_give_back(struct hp_space *space, uintptr_t start, size_t size)
 {
-	size_t index = first_behind(space, start);
-
 	munmap((void *)start, size);
-	if (index == space->count || space->mappings[index].start != start)
-		return;
-	space->count--;
-	memmove(&space->mappings[index], &space->mappings[index + 1],
-		(space->count - index) * sizeof(*space->mappings));
+	forget(space, start);
 }
 
 bool hp_space_write(const struct hp_space *space, uintptr_t to,

@@ -7,6 +7,7 @@
 #ifndef HP_REDIRECT_SPACE_H
 #define HP_REDIRECT_SPACE_H
 
+#include <hotpatch/status.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -29,6 +30,7 @@ struct hp_space {
 	size_t capacity;
 	int memory;   /* /proc/self/mem */
 	bool crowded; /* see hp_space_crowd() */
+	int cause;    /* errno of what was refused, other than a place */
 };
 
 /* False, with errno, if /proc does not tell or cannot be opened. */
@@ -45,6 +47,9 @@ uintptr_t hp_space_take(struct hp_space *space, uintptr_t low, uintptr_t high,
 /* Whether the stretch that the heap may grow to can be taken, too: where else
  * nothing is free. The C library then takes its memory from elsewhere. */
 void hp_space_crowd(struct hp_space *space, bool crowded);
+
+/* Why nothing could be taken: E_NO_ROOM, E_NO_MEMORY, or E_TEXT with errno. */
+enum hotpatch_status hp_space_failure(const struct hp_space *space);
 
 void hp_space_give_back(struct hp_space *space, uintptr_t start, size_t size);
 

@@ -64,7 +64,7 @@ static enum hotpatch_status take_chunk(struct hp_space *space, uintptr_t near,
 				     CHUNK_SIZE, PROT_READ | PROT_EXEC);
 	if (!chunk->start) {
 		free(chunk);
-		return HOTPATCH_E_NO_ROOM;
+		return hp_space_failure(space);
 	}
 	if (!begin_chunk(space, chunk->start)) {
 		cause = errno;

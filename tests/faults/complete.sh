@@ -10,7 +10,7 @@ here=$(dirname "$0")
 nm=$1
 shift
 
-known=$(grep -hE '^[a-z_]' "$here/wrapped.txt" "$here/harmless.txt" | sort -u)
+known=$(grep -hE '^[A-Za-z_]' "$here/wrapped.txt" "$here/harmless.txt" | sort -u)
 called=$("$nm" -u "$@" | awk 'NF == 2 && $1 == "U" { print $2 }' |
 	grep -vE '^(hp_|hotpatch_|_GLOBAL_OFFSET_TABLE_|__tls_get_addr)' |
 	sort -u)

@@ -30,12 +30,14 @@
 #include <unistd.h>
 
 const char *const step_names[STEPS] = {
-	[STEP_START] = "start",	  [STEP_ENTER] = "enter",
-	[STEP_OPEN] = "open",	  [STEP_APPLY] = "apply",
-	[STEP_LIST] = "list",	  [STEP_DRAIN] = "drain",
-	[STEP_REVERT] = "revert", [STEP_UNMAP] = "unmap",
-	[STEP_CLOSE] = "close",	  [STEP_CONNECT] = "connect",
-	[STEP_SERVE] = "serve",	  [STEP_STOP] = "stop",
+	[STEP_START] = "start",	    [STEP_ENTER] = "enter",
+	[STEP_OPEN] = "open",	    [STEP_APPLY] = "apply",
+	[STEP_LIST] = "list",	    [STEP_DRAIN] = "drain",
+	[STEP_REVERT] = "revert",   [STEP_UNMAP] = "unmap",
+	[STEP_CLOSE] = "close",	    [STEP_CONNECT] = "connect",
+	[STEP_SERVE] = "serve",	    [STEP_STOP] = "stop",
+	[STEP_LOOK] = "look",	    [STEP_REDIRECT] = "redirect",
+	[STEP_RELEASE] = "release",
 };
 
 static struct fault_plan own_injection = {.fault = FAULT_NONE};
@@ -211,6 +213,9 @@ WRAP(ssize_t, -1, read, (int fd, void *bytes, size_t size), (fd, bytes, size),
 WRAP(ssize_t, -1, pread, (int fd, void *bytes, size_t size, off_t place),
      (fd, bytes, size, place), NULL)
 
+WRAP(ssize_t, -1, pwrite, (int fd, const void *bytes, size_t size, off_t place),
+     (fd, bytes, size, place), NULL)
+
 ssize_t __real_write(int fd, const void *bytes, size_t size);
 ssize_t __wrap_write(int fd, const void *bytes, size_t size);
 
@@ -321,6 +326,14 @@ void __wrap_free(void *block)
 	__real_free(block);
 }
 
+char *__real_strdup(const char *text);
+char *__wrap_strdup(const char *text);
+
+char *__wrap_strdup(const char *text)
+{
+	return fails(FAULT_strdup, text) ? NULL : counted(__real_strdup(text));
+}
+
 void *faults_json_malloc(size_t size)
 {
 	return fails(FAULT_json, NULL) ? NULL : counted(__real_malloc(size));
@@ -331,10 +344,19 @@ void faults_json_free(void *block)
 	__wrap_free(block);
 }
 
+/* What is to be mapped tells them apart. */
 WRAP(void *, MAP_FAILED, mmap,
      (void *place, size_t size, int protection, int flags, int fd,
       off_t offset),
-     (place, size, protection, flags, fd, offset), NULL)
+     (place, size, protection, flags, fd, offset),
+     flags &MAP_FIXED_NOREPLACE ? "place" :
+     protection &PROT_EXEC	? "code" :
+				  NULL)
+WRAP(void *, MAP_FAILED, mremap,
+     (void *place, size_t size, size_t new_size, int flags, void *new_place),
+     (place, size, new_size, flags, new_place), NULL)
+WRAP(int, -1, mprotect, (void *place, size_t size, int protection),
+     (place, size, protection), NULL)
 
 /* ---- System calls without a function of their own ---- */
 

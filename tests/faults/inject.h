@@ -12,7 +12,7 @@
 #include <stddef.h>
 
 /*
- * X(name, errno): all that can fail. The four after mmap are system calls made
+ * X(name, errno): all that can fail. The four after mprotect are system calls made
  * through syscall(); json is jansson's memory. gettid, which cannot fail, and
  * reads of the clock are left alone.
  */
@@ -22,6 +22,7 @@
 	X(read, EIO)                                                           \
 	X(pread, EIO)                                                          \
 	X(write, ENOSPC)                                                       \
+	X(pwrite, EPERM)                                                       \
 	X(fstat, EIO)                                                          \
 	X(lstat, EIO)                                                          \
 	X(statvfs, EIO)                                                        \
@@ -46,7 +47,10 @@
 	X(calloc, ENOMEM)                                                      \
 	X(realloc, ENOMEM)                                                     \
 	X(json, ENOMEM)                                                        \
+	X(strdup, ENOMEM)                                                      \
 	X(mmap, ENOMEM)                                                        \
+	X(mremap, ENOMEM)                                                      \
+	X(mprotect, EACCES)                                                    \
 	X(membarrier, EPERM)                                                   \
 	X(futex, ENOSYS)                                                       \
 	X(tgkill, EPERM)                                                       \
@@ -102,6 +106,9 @@ enum step {
 	STEP_CONNECT,
 	STEP_SERVE,
 	STEP_STOP,
+	STEP_LOOK,
+	STEP_REDIRECT,
+	STEP_RELEASE,
 	STEPS,
 };
 

@@ -468,7 +468,7 @@ END_TEST
 
 START_TEST(where_nothing_can_be_mapped_there_is_a_status)
 {
-	check_forbidden(SYS_mmap, 3, MAP_FIXED_NOREPLACE, HOTPATCH_E_NO_ROOM);
+	check_forbidden(SYS_mmap, 3, MAP_FIXED_NOREPLACE, HOTPATCH_E_TEXT);
 }
 END_TEST
 

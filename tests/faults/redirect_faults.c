@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Functions of two modules are redirected and released, with every call of the
+ * library made to fail in turn. A failure leaves the code, and what is mapped
+ * where with which rights, as it was.
+ */
+#include "../redirect_shapes.h"
+#include "runner.h"
+
+#include "../integration/support.h"
+
+#include <dlfcn.h>
+#include <hotpatch/redirect.h>
+#include <malloc.h>
+
+#define HEAD 32
+#define MAPPINGS_MAX 512
+
+/* One of each way to make room for a jump; a resolver chooses the last. */
+static const struct hotpatch_function_name names[] = {
+	{.name = "shape_push_one"},
+	{.name = "shape_move_five"},
+	{.name = "shape_pair_two"},
+	{.name = "shape_landing"},
+	{.name = "shape_nops"},
+	{.module = "plugin.so", .name = "plugin_plain"},
+	{.module = "plugin.so", .name = "plugin_chosen"},
+};
+
+#define COUNT (sizeof(names) / sizeof(names[0]))
+#define OF_PROGRAM 5
+#define PLUGIN HOTPATCH_TEST_BUNDLES "/plugin.so"
+
+struct mapping {
+	unsigned long start;
+	unsigned long stop;
+	unsigned long offset;
+	unsigned long inode;
+	char rights[5];
+};
+
+/* What a failure must leave as it was. */
+struct picture {
+	unsigned char code[COUNT][HEAD];
+	struct mapping mappings[MAPPINGS_MAX];
+	size_t mapping_count;
+	size_t slots;
+	struct facts facts;
+};
+
+static const void *places[COUNT];
+static int (*plain)(int x);
+static int (*chosen)(int x);
+
+/* What this child makes fail. */
+static enum fault fault;
+
+/* Does it go on where the one before ends? Changed pages that are equal to the
+ * file again stay mappings of their own for the kernel. */
+static bool continues(const struct mapping *one, const struct mapping *next)
+{
+	return next->start == one->stop && next->inode == one->inode &&
+	       strcmp(next->rights, one->rights) == 0 &&
+	       (!one->inode ||
+		next->offset - one->offset == next->start - one->start);
+}
+
+static void add_mapping(struct picture *picture, const struct mapping *mapping)
+{
+	struct mapping *last = &picture->mappings[picture->mapping_count];
+
+	if (picture->mapping_count && continues(last - 1, mapping)) {
+		last[-1].stop = mapping->stop;
+		return;
+	}
+	demand(picture->mapping_count < MAPPINGS_MAX, "too many mappings");
+	*last = *mapping;
+	picture->mapping_count++;
+}
+
+/* Without what grows by itself. */
+static void take_mappings(struct picture *picture)
+{
+	FILE *file = fopen("/proc/self/maps", "re");
+	struct mapping mapping;
+	char line[512];
+	int words;
+
+	demand(file != NULL, "no mappings can be seen");
+	while (fgets(line, sizeof(line), file)) {
+		memset(&mapping, 0, sizeof(mapping));
+		words = sscanf(line, "%lx-%lx %4s %lx %*s %lu", &mapping.start,
+			       &mapping.stop, mapping.rights, &mapping.offset,
+			       &mapping.inode);
+		demand(words == 5, "%s", line);
+		if (!strstr(line, "[heap]") && !strstr(line, "[stack]"))
+			add_mapping(picture, &mapping);
+	}
+	fclose(file);
+}
+
+static void take_picture(struct picture *picture)
+{
+	size_t i;
+
+	memset(picture, 0, sizeof(*picture));
+	for (i = 0; i < COUNT; i++)
+		memcpy(picture->code[i], places[i], HEAD);
+	/* A sanitizer maps memory of its own as it goes. */
+	if (!SANITIZED)
+		take_mappings(picture);
+	picture->slots = hotpatch_slot_list(NULL, 0);
+	picture->facts = facts_now(0);
+}
+
+/* What an analysis found, and the records of functions, serve the next time. */
+#define SPARE 64
+
+static void demand_unchanged(const struct picture *before)
+{
+	static struct picture now;
+
+	take_picture(&now);
+	demand(memcmp(before->code, now.code, sizeof(now.code)) == 0,
+	       "code has changed");
+	demand(before->mapping_count == now.mapping_count,
+	       "%zu mappings of %zu", now.mapping_count, before->mapping_count);
+	demand(memcmp(before->mappings, now.mappings, sizeof(now.mappings)) ==
+		       0,
+	       "a mapping has changed");
+	demand(before->slots == now.slots, "%zu slots", now.slots);
+	demand_same(&before->facts, &now.facts, SPARE);
+}
+
+static void demand_results(void)
+{
+	size_t i;
+
+	for (i = 0; i < SHAPE_COUNT; i++)
+		demand(shapes[i].function(4) == 5, "%s", shapes[i].name);
+	demand(plain(4) == 5 && chosen(4) == 5, "the plugin");
+}
+
+static void find_places(void)
+{
+	void *module = dlopen(PLUGIN, RTLD_NOW);
+	void *symbols[2];
+	size_t i;
+
+	demand(module != NULL, "no plugin");
+	for (i = 0; i < OF_PROGRAM; i++)
+		places[i] = (const void *)find_shape(names[i].name)->function;
+	for (; i < COUNT; i++) {
+		symbols[i - OF_PROGRAM] = dlsym(module, names[i].name);
+		places[i] = symbols[i - OF_PROGRAM];
+		demand(places[i] != NULL, "%s", names[i].name);
+	}
+	memcpy(&plain, &symbols[0], sizeof(plain));
+	memcpy(&chosen, &symbols[1], sizeof(chosen));
+}
+
+/* The pages of the first module were in place already when those of the second
+ * could not be put there. */
+static bool was_visible(void)
+{
+	return fault == FAULT_mremap && strcmp(injection.object, " #2") == 0;
+}
+
+static void checked_look(void)
+{
+	static struct picture before;
+	struct hotpatch_function_info info;
+	enum hotpatch_status status;
+
+	take_picture(&before);
+	if (armed_step(STEP_LOOK, status,
+		       hotpatch_redirect_look(names, &info, &err)) &&
+	    status != OK) {
+		demand_unchanged(&before);
+		status = hotpatch_redirect_look(names, &info, NULL);
+	}
+	demand(status == OK, "looking is %s", hotpatch_status_name(status));
+	demand(info.refusal == HOTPATCH_REFUSAL_NONE, "it is refused");
+}
+
+/* A thread may be in what was visible, so that stays mapped; and if the way
+ * back is refused as well, functions stay as they have become. */
+static void demand_consistent(const struct picture *before, size_t of_first)
+{
+	static struct picture now;
+	size_t wanted = injection.lasting ? of_first : before->slots;
+
+	take_picture(&now);
+	demand(now.slots == wanted, "%zu slots", now.slots);
+	demand(injection.lasting ||
+		       memcmp(before->code, now.code, sizeof(now.code)) == 0,
+	       "code has changed");
+}
+
+static void checked_redirect(void)
+{
+	static struct picture before;
+	enum hotpatch_status status;
+
+	take_picture(&before);
+	if (armed_step(STEP_REDIRECT, status,
+		       hotpatch_redirect(names, COUNT, &err)) &&
+	    status != OK) {
+		if (was_visible())
+			demand_consistent(&before, OF_PROGRAM);
+		else
+			demand_unchanged(&before);
+		demand_results();
+		status = hotpatch_redirect(names, COUNT, NULL);
+	}
+	demand(status == OK, "redirecting is %s", hotpatch_status_name(status));
+	demand(hotpatch_slot_list(NULL, 0) == COUNT, "not all are slots");
+	demand_results();
+}
+
+static void checked_release(void)
+{
+	static struct picture before;
+	enum hotpatch_status status;
+
+	take_picture(&before);
+	if (armed_step(STEP_RELEASE, status,
+		       hotpatch_redirect_release(names, COUNT, &err)) &&
+	    status != OK) {
+		if (was_visible())
+			demand_consistent(&before, COUNT - OF_PROGRAM);
+		else
+			demand_unchanged(&before);
+		demand_results();
+		status = hotpatch_redirect_release(names, COUNT, NULL);
+	}
+	demand(status == OK, "releasing is %s", hotpatch_status_name(status));
+	demand(hotpatch_slot_list(NULL, 0) == 0, "some are slots");
+	demand_results();
+}
+
+static void run_redirect(void)
+{
+	static struct picture before;
+	static struct picture after;
+
+	/* Else what an analysis keeps would show as mappings. */
+	fault = injection.fault;
+	mallopt(M_MMAP_THRESHOLD, 1 << 30);
+	find_places();
+	take_picture(&before);
+	checked_look();
+	checked_redirect();
+	checked_release();
+	demand(!hotpatch_redirect(names, COUNT, NULL), "afterwards");
+	demand_results();
+	demand(!hotpatch_redirect_release(names, COUNT, NULL), "afterwards");
+	demand_results();
+	take_picture(&after);
+	demand(memcmp(before.code, after.code, sizeof(after.code)) == 0,
+	       "code has changed");
+	report_blocks();
+}
+
+#define UNANALYSED(fault, object, step)                                        \
+	REFUSED(fault, object, step, HOTPATCH_E_NOT_FOUND)
+#define UNCHANGED(fault, object)                                               \
+	REFUSED(fault, object, STEP_REDIRECT, HOTPATCH_E_TEXT),                \
+		REFUSED(fault, object, STEP_RELEASE, HOTPATCH_E_TEXT)
+#define NO_MEMORY(fault, object)                                               \
+	REFUSED(fault, object, STEP_LOOK, HOTPATCH_E_NO_MEMORY),               \
+		REFUSED(fault, object, STEP_REDIRECT, HOTPATCH_E_NO_MEMORY),   \
+		REFUSED(fault, object, STEP_RELEASE, HOTPATCH_E_NO_MEMORY)
+#define NOT_FOUND(fault, object, status)                                       \
+	REFUSED(fault, object, STEP_LOOK, status),                             \
+		REFUSED(fault, object, STEP_REDIRECT, status),                 \
+		REFUSED(fault, object, STEP_RELEASE, status)
+
+static const struct expectation redirect_table[] = {
+	TOLERATED(open, ".debug", STEP_LOOK, "names in it are not known"),
+	{FAULT_open, ".debug", STEP_REDIRECT, OK, HOTPATCH_E_TEXT,
+	 "names in it are not known"},
+	UNANALYSED(open, NULL, STEP_LOOK),
+	UNANALYSED(open, "plugin.so #2", STEP_REDIRECT),
+	UNCHANGED(open, NULL),
+	UNANALYSED(fstat, NULL, STEP_LOOK),
+	UNANALYSED(fstat, "#1", STEP_REDIRECT),
+	UNCHANGED(fstat, NULL),
+	UNCHANGED(fopen, "/maps"),
+	UNCHANGED(fgets, NULL),
+	UNCHANGED(pwrite, NULL),
+	UNCHANGED(mprotect, NULL),
+	UNCHANGED(mremap, NULL),
+	REFUSED(mmap, "place", STEP_REDIRECT, HOTPATCH_E_NO_MEMORY),
+	UNCHANGED(mmap, "code"),
+	UNANALYSED(mmap, NULL, STEP_LOOK),
+	UNANALYSED(mmap, NULL, STEP_REDIRECT),
+	NO_MEMORY(malloc, NULL),
+	NO_MEMORY(calloc, NULL),
+	NO_MEMORY(realloc, NULL),
+	NO_MEMORY(strdup, NULL),
+	NOT_FOUND(readlink, "/proc/self/exe", HOTPATCH_E_NO_MODULE),
+	TOLERATED(dlopen, "libgcc_s", STEP_REDIRECT,
+		  "where it cannot be loaded nobody unwinds"),
+	{FAULT_dlopen, "#1", STEP_REDIRECT, HOTPATCH_E_NO_FUNCTION,
+	 HOTPATCH_E_NO_FUNCTION, NULL},
+	REFUSED(dlopen, "plugin.so", STEP_REDIRECT, HOTPATCH_E_NO_MODULE),
+	NOT_FOUND(dlopen, "plugin.so", HOTPATCH_E_NO_FUNCTION),
+	TOLERATED(dlsym, "__register_frame", STEP_REDIRECT,
+		  "it is looked for elsewhere, too"),
+	NOT_FOUND(dlsym, "plugin_chosen", HOTPATCH_E_NO_FUNCTION),
+	TOLERATED(dlclose, NULL, STEP_REDIRECT, "a module stays loaded"),
+	TOLERATED(dlclose, NULL, STEP_RELEASE, "a module stays loaded"),
+	TOLERATED(pthread_atfork, NULL, STEP_LOOK,
+		  "a child made in the middle of a batch cannot redirect"),
+	TABLE_END,
+};
+
+START_TEST(every_fault_leaves_code_rights_and_mappings)
+{
+	static const enum fault required[] = {FAULT_mremap, FAULT_mprotect,
+					      FAULT_pwrite, FAULT_strdup,
+					      FAULT_mmap,   FAULT_NONE};
+	static const struct scenario scenario = {
+		"redirect", run_redirect, redirect_table, required, false};
+
+	exhaust(&scenario);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+		every_fault_leaves_code_rights_and_mappings,
+	};
+
+	return run_tests("redirect_faults", tests,
+			 sizeof(tests) / sizeof(tests[0]));
+}
