@@ -21,13 +21,13 @@
 	X(move_three, 2, 3)   /* three bytes, the memcpy family's */           \
 	X(sub_four, 2, 4)     /* four bytes */                                 \
 	X(move_five, 1, 5)    /* room for a jump */                            \
-	X(load_six, 1, 5)     /* relative to the instruction pointer */        \
-	X(compare_seven, 1, 5) /* the same with a constant behind it */        \
+	X(load_six, 1, 6)     /* relative to the instruction pointer */        \
+	X(compare_seven, 1, 6) /* the same with a constant behind it */        \
 	X(landing, 2, 1)      /* endbr64 first */                              \
 	X(landing_five, 1, 5) /* the same before a long one */                 \
 	X(jump_short, 2, 2)   /* jmp rel8 */                                   \
 	X(branch_short, 2, 2) /* jcc rel8 */                                   \
-	X(branch_long, 1, 5)  /* jcc rel32 */                                  \
+	X(branch_long, 1, 6)  /* jcc rel32 */                                  \
 	X(count_zero, 2, 2)   /* jrcxz */                                      \
 	X(count_loop, 2, 2)   /* loop */                                       \
 	X(call_first, 1, 5)   /* call rel32 */                                 \
@@ -43,7 +43,7 @@
 	X(nops, 0, 1)         /* -fpatchable-function-entry, by gcc */         \
 	X(landing_nops, 0, 1) /* the same behind endbr64 */                    \
 	X(long_nop, 0, 5)     /* the same by clang */                          \
-	X(hook, 0, 5)         /* ms_hook_prologue */
+	X(hook, 0, 6)         /* ms_hook_prologue */
 
 #define SHAPE(name, ...)                                                       \
 	".globl shape_" #name "\n.type shape_" #name ", @function\n"           \

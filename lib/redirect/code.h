@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #define HP_JUMP_SIZE 5
+#define HP_THROUGH_SIZE 6 /* of one through memory */
 
 /*
  * @start, @stop: its code

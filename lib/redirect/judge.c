@@ -228,7 +228,8 @@ static void judge(const struct survey *survey, struct hp_function *function)
 		return;
 	function->skip = head.skip;
 	function->length = head.length;
-	function->written = at_most_a_jump(head.length);
+	function->written = head.length < HP_THROUGH_SIZE ? head.length :
+							    HP_THROUGH_SIZE;
 	if (head.length < HP_JUMP_SIZE &&
 	    left >= (uint64_t)head.skip + head.length + HP_JUMP_SIZE)
 		function->next_written = at_most_a_jump(head.next_length);

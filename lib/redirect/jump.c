@@ -20,7 +20,6 @@
 
 #define OPCODE 0xe9
 #define NOP 0x90
-#define THROUGH_SIZE 6
 #define REACH ((uintptr_t)1 << 31)
 #define ATTEMPTS 1024u
 
@@ -32,10 +31,10 @@ struct plan {
 	size_t written; /* altogether */
 };
 
-bool hp_jump_through(uint8_t bytes[THROUGH_SIZE], uintptr_t at,
+bool hp_jump_through(uint8_t bytes[HP_THROUGH_SIZE], uintptr_t at,
 		     uintptr_t target)
 {
-	int64_t wide = (int64_t)(target - (at + THROUGH_SIZE));
+	int64_t wide = (int64_t)(target - (at + HP_THROUGH_SIZE));
 	int32_t narrow = (int32_t)wide;
 
 	bytes[0] = 0xff;
@@ -93,7 +92,7 @@ static bool take_first(struct hp_space *space, struct plan *plan,
 	low = target_of(plan, 0);
 	high = low + (((uintptr_t)1 << free_bits) - 1);
 	return limit_range((uintptr_t)trampoline->target, &low, &high) &&
-	       hp_relay_take(space, low, high, THROUGH_SIZE, relay) &&
+	       hp_relay_take(space, low, high, HP_THROUGH_SIZE, relay) &&
 	       jump_to(plan->bytes, plan->head, relay->start);
 }
 
@@ -147,6 +146,11 @@ static bool take_idle(struct hp_space *space, struct plan *plan,
 	return false;
 }
 
+static size_t most(size_t a, size_t b)
+{
+	return a > b ? a : b;
+}
+
 static size_t least(size_t a, size_t b)
 {
 	return a < b ? a : b;
@@ -196,12 +200,12 @@ static bool write_relays(const struct hp_space *space,
 			 const struct hp_trampoline *trampoline)
 {
 	const struct hp_relay *relays = trampoline->relays;
-	uint8_t bytes[THROUGH_SIZE];
+	uint8_t bytes[HP_THROUGH_SIZE];
 
 	if (relays[0].start &&
 	    (!hp_jump_through(bytes, relays[0].start,
 			      (uintptr_t)trampoline->target) ||
-	     !hp_space_write(space, relays[0].start, bytes, THROUGH_SIZE)))
+	     !hp_space_write(space, relays[0].start, bytes, HP_THROUGH_SIZE)))
 		return false;
 	return !relays[1].start ||
 	       (jump_to(bytes, relays[1].start,
@@ -225,11 +229,22 @@ static enum hotpatch_status finish(struct hp_space *space,
 	trampoline->jump_size = (uint8_t)plan->written;
 	trampoline->extent = (uint8_t)(trampoline->relays[1].start ?
 					       plan->first + HP_JUMP_SIZE :
-					       HP_JUMP_SIZE);
+					       most(plan->first, HP_JUMP_SIZE));
 	if (write_relays(space, trampoline))
 		return HOTPATCH_OK;
 	hp_jump_give_back(space, trampoline);
 	return HOTPATCH_E_TEXT;
+}
+
+/* Where there is room for a whole jump. Through the target itself it is one
+ * jump less for callers. */
+static bool jump_whole(struct plan *plan,
+		       const struct hp_trampoline *trampoline)
+{
+	if (plan->first == HP_THROUGH_SIZE)
+		return hp_jump_through(plan->bytes, plan->head,
+				       (uintptr_t)trampoline->target);
+	return jump_to(plan->bytes, plan->head, trampoline->code);
 }
 
 enum hotpatch_status hp_jump_place(struct hp_space *space,
@@ -249,8 +264,8 @@ enum hotpatch_status hp_jump_place(struct hp_space *space,
 	if (!hp_relocate(function->bytes, function->byte_count, start,
 			 trampoline->original, 1, &trampoline->moved))
 		return HOTPATCH_E_IMMUTABLE;
-	if (plan.first == HP_JUMP_SIZE)
-		return jump_to(plan.bytes, head, trampoline->code) ?
+	if (plan.first >= HP_JUMP_SIZE)
+		return jump_whole(&plan, trampoline) ?
 			       finish(space, &plan, trampoline) :
 			       HOTPATCH_E_NO_ROOM;
 	if (has_nops(function))

@@ -10,8 +10,8 @@
 
 /*
  * Fills the trampoline's jump, and its relays where one is needed, for @function
- * whose first instruction is at @head. A jump through the trampoline's target,
- * or to its code; if two instructions have to give way, a second one to its
+ * whose first instruction is at @head. A jump through the trampoline's target
+ * where there is room, or to its code; if two instructions have to give way, a second one to its
  * moved second instruction. E_NO_ROOM, E_IMMUTABLE, E_TEXT, E_NO_MEMORY; then no
  * relay is left.
  */
@@ -23,7 +23,8 @@ enum hotpatch_status hp_jump_place(struct hp_space *space,
 void hp_jump_give_back(struct hp_space *space,
 		       struct hp_trampoline *trampoline);
 
-/* jmp *target(%rip), in six bytes at @at. False if @target is out of reach. */
-bool hp_jump_through(uint8_t bytes[6], uintptr_t at, uintptr_t target);
+/* jmp *target(%rip) at @at. False if @target is out of reach. */
+bool hp_jump_through(uint8_t bytes[HP_THROUGH_SIZE], uintptr_t at,
+		     uintptr_t target);
 
 #endif
