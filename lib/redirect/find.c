@@ -157,11 +157,13 @@ static bool has_prototype(const struct hp_redirected *record,
 	       hp_prototype_equal(record->slot.prototype, replace->prototype);
 }
 
-/* What is asked of a function before anything changes. */
+/* What is asked of a function before anything changes. Of one that is @sealed the
+ * types were compared as the compiler knows them. */
 static enum hotpatch_status check(const struct hp_finding *finding,
 				  const struct hp_replace *replace,
 				  const struct hp_host *host,
-				  const struct hp_function *function)
+				  const struct hp_function *function,
+				  bool sealed)
 {
 	const char *module = host->facts.name;
 	size_t i;
@@ -174,7 +176,8 @@ static enum hotpatch_status check(const struct hp_finding *finding,
 		return refuse(finding, HOTPATCH_E_IMMUTABLE, replace, module,
 			      hotpatch_refusal_text((enum hotpatch_refusal)
 							    function->refusal));
-	if (!has_prototype(hp_host_neighbour(host, function, 0), replace))
+	if (!sealed &&
+	    !has_prototype(hp_host_neighbour(host, function, 0), replace))
 		return refuse(finding, HOTPATCH_E_PROTOTYPE, replace, module,
 			      "it is known to be of another type");
 	for (i = 0; i < finding->count; i++)
@@ -247,9 +250,10 @@ static enum hotpatch_status find_one(struct hp_finding *finding, size_t index,
 		&finding->patch->manifest.replaces[index];
 	struct hp_batch_item *item = &finding->items[finding->count];
 	struct hotpatch_sealed_redirect fact;
+	bool sealed = hp_sealed_redirect(search->target, index, &fact);
 	enum hotpatch_status status;
 
-	if (hp_sealed_redirect(search->target, index, &fact)) {
+	if (sealed) {
 		status = find_sealed(finding, replace, &fact, search,
 				     &item->host, &item->function);
 		item->name.prototype = replace->prototype;
@@ -258,7 +262,8 @@ static enum hotpatch_status find_one(struct hp_finding *finding, size_t index,
 				    &item->function);
 	}
 	if (status == HOTPATCH_OK)
-		status = check(finding, replace, item->host, item->function);
+		status = check(finding, replace, item->host, item->function,
+			       sealed);
 	if (status != HOTPATCH_OK)
 		return status;
 	item->name.name = replace->name;

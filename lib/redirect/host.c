@@ -5,6 +5,7 @@
  */
 #include "host.h"
 
+#include "../engine.h"
 #include "../status.h"
 
 #include <dlfcn.h>
@@ -281,6 +282,24 @@ void hp_host_name(const struct hp_host *host,
 		snprintf(text, size, "%#lx", (unsigned long)function->start);
 }
 
+/* The type may be told later than the function was first redirected. */
+static bool learn_type(struct hp_redirected *record, const char *prototype)
+{
+	const char *before = record->slot.prototype;
+	char *text;
+
+	if (*before || !*prototype)
+		return true;
+	text = strdup(prototype);
+	if (!text)
+		return false;
+	hp_engine_lock();
+	record->slot.prototype = text;
+	hp_engine_unlock();
+	free((char *)before);
+	return true;
+}
+
 struct hp_redirected *hp_host_record(struct hp_host *host,
 				     const struct hp_function *function,
 				     const struct hotpatch_function_name *name)
@@ -291,7 +310,7 @@ struct hp_redirected *hp_host_record(struct hp_host *host,
 	char text[NAME_SIZE];
 
 	if (*place)
-		return *place;
+		return learn_type(*place, prototype) ? *place : NULL;
 	record = calloc(1, sizeof(*record));
 	if (!record)
 		return NULL;

@@ -127,6 +127,28 @@ static json_t *report_sealed_imports(const struct hp_manifest *manifest,
 	return list;
 }
 
+static json_t *report_sealed_redirects(const struct hp_manifest *manifest,
+				       const struct hp_target *target)
+{
+	struct hotpatch_sealed_redirect fact;
+	json_t *list = json_array();
+	char hash[32];
+	size_t i;
+
+	for (i = 0; i < manifest->replace_count; i++) {
+		if (!hp_sealed_redirect(target, i, &fact))
+			continue;
+		format_hash(hash, sizeof(hash), fact.hash);
+		json_array_append_new(
+			list,
+			json_pack("{s:o, s:I, s:I, s:s}", "name",
+				  hp_wire_text(manifest->replaces[i].name),
+				  "offset", (json_int_t)fact.offset, "size",
+				  (json_int_t)fact.size, "hash", hash));
+	}
+	return list;
+}
+
 static json_t *report_targets(const struct hp_manifest *manifest)
 {
 	const struct hp_target *target = manifest->targets;
@@ -136,13 +158,15 @@ static json_t *report_targets(const struct hp_manifest *manifest)
 	for (i = 0; i < manifest->target_count; i++, target++)
 		json_array_append_new(
 			list,
-			json_pack("{s:o, s:o, s:b, s:o, s:o}", "module",
+			json_pack("{s:o, s:o, s:b, s:o, s:o, s:o}", "module",
 				  hp_wire_text(target->module), "build_id",
 				  hp_wire_text(target->build_id), "sealed",
 				  target->sealed, "functions",
 				  report_sealed_functions(manifest, target),
 				  "imports",
-				  report_sealed_imports(manifest, target)));
+				  report_sealed_imports(manifest, target),
+				  "redirects",
+				  report_sealed_redirects(manifest, target)));
 	return list;
 }
 
@@ -205,11 +229,12 @@ static json_t *report_functions(const struct hp_manifest *manifest)
 	for (; replace < end; replace++)
 		json_array_append_new(
 			list,
-			json_pack("{s:o, s:o, s:o, s:o}", "name",
+			json_pack("{s:o, s:o, s:o, s:o, s:b}", "name",
 				  hp_wire_text(replace->name), "file",
 				  hp_wire_text(replace->file), "module",
 				  hp_wire_text(replace->module), "prototype",
-				  hp_wire_text(replace->prototype)));
+				  hp_wire_text(replace->prototype), "redirect",
+				  replace->redirect));
 	return list;
 }
 
@@ -331,7 +356,7 @@ static void print_manifest(const struct hp_manifest *manifest)
 {
 	const struct hp_replace *replace = manifest->replaces;
 	const struct hp_replace *end = replace + manifest->replace_count;
-	struct hp_table table = {.columns = 4};
+	struct hp_table table = {.columns = 5};
 
 	print_head(manifest);
 	print_links(manifest);
@@ -339,11 +364,14 @@ static void print_manifest(const struct hp_manifest *manifest)
 	hp_table_add(&table, "FUNCTION");
 	hp_table_add(&table, "FILE");
 	hp_table_add(&table, "MODULE");
+	hp_table_add(&table, "WAY");
 	hp_table_add(&table, "PROTOTYPE");
 	for (; replace < end; replace++) {
 		hp_table_add(&table, "%s", replace->name);
 		hp_table_add(&table, "%s", replace->file);
 		hp_table_add(&table, "%s", replace->module);
+		hp_table_add(&table, "%s",
+			     replace->redirect ? "redirect" : "table");
 		hp_table_add(&table, "%s", replace->prototype);
 	}
 	hp_table_print(&table);

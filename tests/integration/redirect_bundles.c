@@ -390,16 +390,23 @@ START_TEST(type_that_the_host_gave_is_compared)
 }
 END_TEST
 
+static void expect_foreign(const char *bundle)
+{
+	struct hotpatch_patch *patch = NULL;
+
+	expect_status(HOTPATCH_E_FOREIGN,
+		      hotpatch_patch_open(bundle_path(bundle), NULL, &patch,
+					  &err));
+}
+
 START_TEST(code_that_somebody_changed_is_refused_at_opening_and_at_applying)
 {
 	uintptr_t address = (uintptr_t)call_hidden;
-	struct hotpatch_patch *patch = NULL;
 	unsigned char before = *(const unsigned char *)address;
+	struct hotpatch_patch *patch;
 
 	write_byte(address, 0xcc);
-	expect_status(HOTPATCH_E_FOREIGN,
-		      hotpatch_patch_open(bundle_path("one"), NULL, &patch,
-					  &err));
+	expect_foreign("one");
 	write_byte(address, before);
 	patch = open_bundle("one");
 	write_byte(address, 0xcc);
@@ -683,6 +690,117 @@ START_TEST(child_of_a_fork_has_the_redirects_and_can_make_more)
 }
 END_TEST
 
+#ifdef HOTPATCH_TEST_SEALED
+START_TEST(sealed_bundle_finds_static_functions_by_their_file)
+{
+	struct hotpatch_patch *patch = apply_bundle("one_sealed");
+
+	ck_assert_int_eq(call_plain(1), 102);
+	ck_assert_int_eq(call_hidden(1), 103);
+	remove_patch(patch);
+	ck_assert_int_eq(call_hidden(1), 3);
+	expect_untouched();
+}
+END_TEST
+
+START_TEST(sealed_bundle_is_seen_in_one_version)
+{
+	check_one_view("mixed_sealed");
+}
+END_TEST
+
+START_TEST(sealed_library_is_redirected_whenever_it_comes)
+{
+	struct hotpatch_patch *patch = apply_bundle("late_sealed");
+	struct library library;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		library = open_library();
+		ck_assert_int_eq(library.twice(2), 4);
+		hotpatch_poll();
+		ck_assert_int_eq(library.sum(1, 2), 1003);
+		ck_assert_int_eq(library.twice(2), 5);
+		ck_assert_uint_eq(bound(patch), 3);
+		close_library(&library);
+	}
+	library = open_library();
+	hotpatch_poll();
+	remove_patch(patch);
+	ck_assert_int_eq(library.twice(2), 4);
+	close_library(&library);
+	expect_untouched();
+}
+END_TEST
+
+/* Behind what a jump would need. */
+#define INSIDE 10
+
+START_TEST(any_byte_that_is_not_as_sealed_is_refused)
+{
+	uintptr_t address = (uintptr_t)call_hidden + INSIDE;
+	unsigned char before = *(const unsigned char *)address;
+
+	write_byte(address, (unsigned char)~before);
+	expect_foreign("one_sealed");
+	write_byte(address, before);
+	remove_patch(apply_bundle("one_sealed"));
+	expect_untouched();
+}
+END_TEST
+
+START_TEST(library_with_other_bytes_is_refused_and_the_patch_stays)
+{
+	struct hotpatch_patch *patch = apply_bundle("late_sealed");
+	struct library library = open_library();
+	uintptr_t address = *(uintptr_t *)&library.sum + INSIDE;
+	unsigned char before = *(const unsigned char *)address;
+	uint64_t start = events_now();
+
+	write_byte(address, (unsigned char)~before);
+	hotpatch_poll();
+	hotpatch_poll();
+	expect_events(start, "refused late-sealed\n");
+	ck_assert_int_eq(find_event(start, HOTPATCH_PHASE_REFUSED).status,
+			 HOTPATCH_E_FOREIGN);
+	ck_assert_int_eq(call_plain(1), 102);
+	ck_assert_uint_eq(bound(patch), 1);
+	ck_assert_int_eq(library.twice(2), 4);
+	write_byte(address, before);
+	remove_patch(patch);
+	close_library(&library);
+	expect_untouched();
+}
+END_TEST
+
+START_TEST(own_jumps_are_not_taken_for_those_of_others)
+{
+	struct hotpatch_patch *one = apply_bundle("one_sealed");
+	struct hotpatch_patch *late = apply_bundle("late_sealed");
+
+	ck_assert_int_eq(call_plain(1), 102);
+	remove_patch(one);
+	ck_assert_int_eq(call_plain(1), 102);
+	ck_assert_int_eq(call_hidden(1), 3);
+	remove_patch(late);
+	expect_untouched();
+}
+END_TEST
+
+START_TEST(type_that_was_sealed_is_compared_with_other_bundles)
+{
+	struct hotpatch_patch *patch = apply_bundle("one_sealed");
+	struct hotpatch_patch *other = NULL;
+
+	expect_status(HOTPATCH_E_PROTOTYPE,
+		      hotpatch_patch_open(bundle_path("typed"), NULL, &other,
+					  &err));
+	remove_patch(patch);
+	expect_untouched();
+}
+END_TEST
+#endif
+
 static size_t resident(void)
 {
 	unsigned long pages = 0;
@@ -726,6 +844,19 @@ END_TEST
 
 int main(void)
 {
+	/* What needs no symbols of the program. */
+	const TTest *const sealed[] = {
+#ifdef HOTPATCH_TEST_SEALED
+		sealed_bundle_finds_static_functions_by_their_file,
+		sealed_bundle_is_seen_in_one_version,
+		sealed_library_is_redirected_whenever_it_comes,
+		any_byte_that_is_not_as_sealed_is_refused,
+		library_with_other_bytes_is_refused_and_the_patch_stays,
+		own_jumps_are_not_taken_for_those_of_others,
+		type_that_was_sealed_is_compared_with_other_bundles,
+#endif
+		library_alone_can_be_the_target,
+	};
 	const TTest *const tests[] = {
 		bundle_redirects_and_gives_the_bytes_back,
 		opening_changes_no_code,
@@ -749,7 +880,6 @@ int main(void)
 		library_that_came_again_before_anybody_looked_follows,
 		patch_can_go_while_its_library_is_away,
 		library_that_comes_during_a_transition_follows_it,
-		library_alone_can_be_the_target,
 		callbacks_of_a_library_come_in_pairs,
 		library_of_another_build_is_refused,
 		library_of_another_build_that_comes_is_refused_once,
@@ -757,7 +887,13 @@ int main(void)
 		cycles_leave_nothing,
 	};
 
+	int failed;
+
 	read_heads(heads);
-	return run_tests("redirect_bundles", tests,
-			 sizeof(tests) / sizeof(tests[0]));
+	failed = run_tests("redirect_bundles_sealed", sealed,
+			   sizeof(sealed) / sizeof(sealed[0]));
+	if (!getenv("HOTPATCH_TEST_STRIPPED"))
+		failed |= run_tests("redirect_bundles", tests,
+				    sizeof(tests) / sizeof(tests[0]));
+	return failed;
 }

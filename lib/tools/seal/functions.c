@@ -34,8 +34,14 @@ struct hp_function *hp_seal_original(const struct hp_binary *binary,
 	return find_body(binary, name, "original", file);
 }
 
-static void check_types(struct hp_seal *seal, size_t index, size_t replace,
-			struct hp_function *host, struct hp_function *bundle)
+struct hp_function *hp_seal_replacement(const struct hp_binary *bundle,
+					const char *name)
+{
+	return find_body(bundle, name, "replacement", "");
+}
+
+void hp_seal_check_types(struct hp_seal *seal, size_t index, size_t replace,
+			 struct hp_function *host, struct hp_function *bundle)
 {
 	const char *name = seal->manifest.replaces[replace].name;
 	struct hp_facts *facts = &seal->facts[index];
@@ -101,12 +107,12 @@ void hp_seal_check_functions(struct hp_seal *seal, size_t index)
 
 	for (i = 0; i < seal->manifest.replace_count; i++) {
 		replace = &seal->manifest.replaces[i];
-		if (!hp_seal_is_for(seal, replace->module, index))
+		if (replace->redirect ||
+		    !hp_seal_is_for(seal, replace->module, index))
 			continue;
 		host = hp_seal_original(&seal->targets[index], replace->name,
 					replace->file);
-		bundle = find_body(&seal->bundle, replace->name, "replacement",
-				   "");
+		bundle = hp_seal_replacement(&seal->bundle, replace->name);
 		if (!host)
 			report_no_slot(seal, index, replace);
 		else if (!bundle)
@@ -116,7 +122,7 @@ void hp_seal_check_functions(struct hp_seal *seal, size_t index)
 				       "bundle has no body for %s",
 				       replace->name);
 		else
-			check_types(seal, index, i, host, bundle);
+			hp_seal_check_types(seal, index, i, host, bundle);
 	}
 }
 
@@ -147,8 +153,8 @@ static size_t list_callers(const struct hp_seal *seal, size_t index,
 		if (site->caller_root == function->root ||
 		    (inlined && !site->inlined) ||
 		    !strcmp(site->caller, last) ||
-		    (strcmp(name, site->caller) != 0 &&
-		     hp_seal_replaces(seal, name, index)))
+		    hp_seal_replaces(seal, name,
+				     strcmp(name, site->caller) != 0, index))
 			continue;
 		last = site->caller;
 		if (count++ < CALLERS_SHOWN)
@@ -186,11 +192,24 @@ static bool match_clone(void *context, const char *name, const GElf_Sym *symbol)
 	return !*clones->found;
 }
 
+static void check_clones(struct hp_seal *seal, size_t index,
+			 const struct hp_replace *replace,
+			 const struct hp_function *host)
+{
+	struct clones clones = {.name = host->name};
+
+	hp_binary_symbols(&seal->targets[index], false, match_clone, &clones);
+	if (*clones.found)
+		hp_problem_add(&seal->problems, HP_REASON_COPY, replace->name,
+			       "the compiler made the copy %s of %s; who calls "
+			       "it is not known",
+			       clones.found, replace->name);
+}
+
 static void check_replaced(struct hp_seal *seal, size_t index,
 			   const struct hp_replace *replace,
 			   const struct hp_function *host)
 {
-	struct clones clones = {.name = host->name};
 	char callers[400];
 
 	if (list_callers(seal, index, host, false, callers, sizeof(callers))) {
@@ -202,12 +221,21 @@ static void check_replaced(struct hp_seal *seal, size_t index,
 	}
 	if (hp_binary_site(&seal->targets[index], host->root))
 		return; /* all of them are replaced */
-	hp_binary_symbols(&seal->targets[index], false, match_clone, &clones);
-	if (*clones.found)
+	check_clones(seal, index, replace, host);
+}
+
+void hp_seal_check_redirected(struct hp_seal *seal, size_t index,
+			      const struct hp_replace *replace,
+			      const struct hp_function *host)
+{
+	char callers[400];
+
+	if (list_callers(seal, index, host, true, callers, sizeof(callers)))
 		hp_problem_add(&seal->problems, HP_REASON_COPY, replace->name,
-			       "the compiler made the copy %s of %s; who calls "
-			       "it is not known",
-			       clones.found, replace->name);
+			       "%s has copies of the body of %s", callers,
+			       replace->name);
+	else
+		check_clones(seal, index, replace, host);
 }
 
 static bool ends_with(const char *name, const char *ending)
@@ -263,7 +291,8 @@ void hp_seal_check_copies(struct hp_seal *seal, size_t index)
 
 	for (i = 0; i < seal->manifest.replace_count; i++) {
 		replace = &seal->manifest.replaces[i];
-		if (!hp_seal_is_for(seal, replace->module, index))
+		if (replace->redirect ||
+		    !hp_seal_is_for(seal, replace->module, index))
 			continue;
 		host = hp_seal_original(&seal->targets[index], replace->name,
 					replace->file);

@@ -26,6 +26,11 @@
 	X(NO_SLOT, "no-slot", true,                                            \
 	  "only functions that the host defines with HOTPATCH_FUNCTION() can " \
 	  "be replaced")                                                       \
+	X(PREPARED, "prepared", true, "replace it with HOTPATCH_REPLACE()")    \
+	X(NO_FUNCTION, "no-function", true,                                    \
+	  "check its name and its source file")                                \
+	X(IMMUTABLE, "immutable", true,                                        \
+	  "redirect the functions that call it instead")                       \
 	X(COPY, "copy", true, "replace the callers that are named, too")       \
 	X(THREAD_LOCAL, "thread-local", true,                                  \
 	  "a bundle cannot bring one; import the host's with "                 \

@@ -39,13 +39,14 @@ bool hp_seal_is_for(const struct hp_seal *seal, const char *module,
 }
 
 bool hp_seal_replaces(const struct hp_seal *seal, const char *name,
-		      size_t index)
+		      bool prepared, size_t index)
 {
 	const struct hp_replace *replace = seal->manifest.replaces;
 	size_t i;
 
 	for (i = 0; i < seal->manifest.replace_count; i++)
 		if (!strcmp(replace[i].name, name) &&
+		    replace[i].redirect == !prepared &&
 		    hp_seal_is_for(seal, replace[i].module, index))
 			return true;
 	return false;
@@ -107,7 +108,9 @@ static bool reserve(struct hp_seal *seal, size_t count)
 					  sizeof(*facts->functions));
 		facts->imports = calloc(manifest->import_count + 1,
 					sizeof(*facts->imports));
-		if (!facts->functions || !facts->imports)
+		facts->redirects = calloc(manifest->replace_count + 1,
+					  sizeof(*facts->redirects));
+		if (!facts->functions || !facts->imports || !facts->redirects)
 			return false;
 	}
 	return true;
@@ -181,7 +184,7 @@ static enum hotpatch_status analyse_target(struct hp_seal *seal, size_t index,
 	if (hp_seal_is_for(seal, "", index))
 		hp_seal_check_symbols(seal, index);
 	hp_seal_check_imports(seal, index);
-	return HOTPATCH_OK;
+	return hp_seal_check_redirects(seal, index, err);
 }
 
 enum hotpatch_status hp_seal_analyse(struct hp_seal *seal,
@@ -215,6 +218,7 @@ void hp_seal_close(struct hp_seal *seal)
 		hp_binary_close(&seal->targets[i]);
 		free(seal->facts[i].functions);
 		free(seal->facts[i].imports);
+		free(seal->facts[i].redirects);
 	}
 	hp_binary_close(&seal->bundle);
 	hp_problems_release(&seal->problems);

@@ -24,6 +24,8 @@ struct hp_facts {
 	size_t function_count;
 	struct hotpatch_sealed_import *imports;
 	size_t import_count;
+	struct hotpatch_sealed_redirect *redirects;
+	size_t redirect_count;
 };
 
 /*
@@ -59,13 +61,27 @@ void hp_seal_close(struct hp_seal *seal);
 /* Does this name of a module mean the target @index? */
 bool hp_seal_is_for(const struct hp_seal *seal, const char *module,
 		    size_t index);
-/* Does the bundle replace the function of that target? */
+/* Does the bundle replace the function of that target, if it was prepared, or
+ * redirect it, if not? */
 bool hp_seal_replaces(const struct hp_seal *seal, const char *name,
-		      size_t index);
+		      bool prepared, size_t index);
 /* The body that a slot's function was compiled with, NULL if there is none:
  * the host never prepared it. @file may be "". */
 struct hp_function *hp_seal_original(const struct hp_binary *binary,
 				     const char *name, const char *file);
+
+/* The bundle's own body, or NULL. */
+struct hp_function *hp_seal_replacement(const struct hp_binary *bundle,
+					const char *name);
+
+/* Compares the two with all types that they reach, for the manifest's entry
+ * @replace. */
+void hp_seal_check_types(struct hp_seal *seal, size_t index, size_t replace,
+			 struct hp_function *host, struct hp_function *bundle);
+/* Are there copies of the function that redirecting it does not reach? */
+void hp_seal_check_redirected(struct hp_seal *seal, size_t index,
+			      const struct hp_replace *replace,
+			      const struct hp_function *host);
 
 /* The parts of the analysis, for the target @index; the first one once. */
 void hp_seal_check_bundle(struct hp_seal *seal);
@@ -74,6 +90,9 @@ void hp_seal_check_copies(struct hp_seal *seal, size_t index);
 void hp_seal_check_data(struct hp_seal *seal, size_t index);
 void hp_seal_check_symbols(struct hp_seal *seal, size_t index);
 void hp_seal_check_imports(struct hp_seal *seal, size_t index);
+/* E_NO_MEMORY and the like, as hp_code_open(). */
+enum hotpatch_status hp_seal_check_redirects(struct hp_seal *seal, size_t index,
+					     struct hotpatch_error *err);
 
 /* Writes the sealed bundle to @path, as a whole or not at all. E_SEAL_ROOM,
  * E_IO, E_PERMISSION. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Writes the seal: notes over the room that HOTPATCH_BUNDLE() left for them,
- * and each replacement's hash into its own note. Nothing in the file moves, so
+ * and each replacement's or redirect's hash into its own note. Nothing in the file moves, so
  * whatever reads ELF files takes the sealed one as it took the other. An
  * earlier seal is written over.
  */
@@ -46,7 +46,8 @@ static enum hotpatch_status find_room(void *context, const struct hp_note *note)
 
 	if (!hp_note_is(note, HOTPATCH_NOTE_OWNER, note->type))
 		return HOTPATCH_OK;
-	if (note->type == HOTPATCH_NOTE_REPLACE) {
+	if (note->type == HOTPATCH_NOTE_REPLACE ||
+	    note->type == HOTPATCH_NOTE_REDIRECT) {
 		hash = room->seal->hashes[room->replaces++];
 		memcpy(room->bytes + start + field, &hash, sizeof(hash));
 	}
@@ -91,6 +92,7 @@ static void put_build(struct room *room, const struct hp_binary *target,
 	const struct hotpatch_note_build head = {HOTPATCH_ABI_HASH, 0};
 	size_t functions = facts->function_count * sizeof(*facts->functions);
 	size_t imports = facts->import_count * sizeof(*facts->imports);
+	size_t redirects = facts->redirect_count * sizeof(*facts->redirects);
 
 	begin_note(room, HOTPATCH_NOTE_BUILD,
 		   sizeof(head) + strlen(target->module) +
@@ -104,6 +106,10 @@ static void put_build(struct room *room, const struct hp_binary *target,
 	if (imports) {
 		begin_note(room, HOTPATCH_NOTE_SEALED_IMPORTS, imports);
 		put(room, facts->imports, imports);
+	}
+	if (redirects) {
+		begin_note(room, HOTPATCH_NOTE_SEALED_REDIRECTS, redirects);
+		put(room, facts->redirects, redirects);
 	}
 }
 
