@@ -16,6 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void check(const struct hp_manifest *manifest)
 {
 	struct hotpatch_sealed_function function;
+	struct hotpatch_sealed_redirect redirect;
 	struct hotpatch_sealed_import import;
 	size_t i;
 
@@ -36,6 +37,9 @@ static void check(const struct hp_manifest *manifest)
 	for (i = 0; i < manifest->target_count; i++) {
 		hp_sealed_function(&manifest->targets[i], SIZE_MAX, &function);
 		hp_sealed_import(&manifest->targets[i], SIZE_MAX, &import);
+		if (hp_sealed_redirect(&manifest->targets[i], 0, &redirect) &&
+		    (!redirect.size || !manifest->replaces[0].redirect))
+			abort();
 	}
 }
 

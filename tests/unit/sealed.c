@@ -269,6 +269,84 @@ START_TEST(malformed_facts_of_imports_are_refused)
 }
 END_TEST
 
+/* It counts as the third of those that are replaced. */
+static void append_redirect(const char *name)
+{
+	size_t size = sizeof(struct hotpatch_note_replace) + 2;
+	char note[64] = "";
+
+	size += (size_t)sprintf(note + size, "%s", name) + 1;
+	size += (size_t)sprintf(note + size, "int (int a)") + 1;
+	elf_append(&elf, HOTPATCH_NOTE_REDIRECT, note, size);
+}
+
+static void append_redirect_fact(uint32_t function, uint32_t size)
+{
+	const struct hotpatch_sealed_redirect fact = {function, size, 4096, 9};
+
+	elf_append(&elf, HOTPATCH_NOTE_SEALED_REDIRECTS, &fact, sizeof(fact));
+}
+
+START_TEST(redirect_has_its_place_in_each_build)
+{
+	struct hotpatch_sealed_redirect fact;
+
+	append_redirect("function");
+	append_build("", "0123456789abcdef", HOTPATCH_ABI_HASH);
+	append_redirect_fact(2, 100);
+	ck_assert_int_eq(parse(), HOTPATCH_OK);
+	ck_assert_uint_eq(manifest.replace_count, 3);
+	ck_assert(!manifest.replaces[1].redirect);
+	ck_assert(manifest.replaces[2].redirect);
+	ck_assert_str_eq(manifest.replaces[2].name, "function");
+	ck_assert(hp_sealed_redirect(&manifest.targets[0], 2, &fact));
+	ck_assert_uint_eq(fact.offset, 4096);
+	ck_assert_uint_eq(fact.size, 100);
+	ck_assert(!hp_sealed_redirect(&manifest.targets[0], 1, &fact));
+}
+END_TEST
+
+static void expect_fact_refused(uint32_t function, uint32_t size)
+{
+	tear_down();
+	set_up();
+	append_redirect("function");
+	append_build("", OTHER_BUILD, HOTPATCH_ABI_HASH);
+	append_redirect_fact(function, size);
+	expect_note_refused("malformed facts of redirects");
+}
+
+START_TEST(malformed_facts_of_redirects_are_refused)
+{
+	append_redirect("function");
+	append_redirect_fact(2, 100);
+	expect_note_refused("facts of no build");
+	expect_fact_refused(3, 100);
+	expect_fact_refused(1, 100); /* was prepared */
+	expect_fact_refused(2, 0);
+	expect_fact_refused(2, HP_SEALED_CODE_LIMIT + 1);
+	tear_down();
+	set_up();
+	append_redirect("function");
+	append_build("", OTHER_BUILD, HOTPATCH_ABI_HASH);
+	append_redirect_fact(2, 100);
+	append_redirect_fact(2, 100);
+	expect_note_refused("malformed facts of redirects");
+	tear_down();
+	set_up();
+	append_build("", OTHER_BUILD, HOTPATCH_ABI_HASH);
+	elf_append(&elf, HOTPATCH_NOTE_SEALED_REDIRECTS, "\0\0\0", 4);
+	expect_note_refused("malformed facts of redirects");
+}
+END_TEST
+
+START_TEST(function_is_not_replaced_and_redirected)
+{
+	append_redirect("f1");
+	ck_assert_int_eq(parse(), HOTPATCH_E_DUPLICATE);
+}
+END_TEST
+
 START_TEST(room_has_nothing_but_zeros)
 {
 	elf_append(&elf, HOTPATCH_NOTE_ROOM, "\0\0\0\0\0\0\0", 8);
@@ -398,6 +476,9 @@ int main(void)
 	tcase_add_test(tcase, malformed_build_is_refused);
 	tcase_add_test(tcase, malformed_facts_are_refused);
 	tcase_add_test(tcase, malformed_facts_of_imports_are_refused);
+	tcase_add_test(tcase, redirect_has_its_place_in_each_build);
+	tcase_add_test(tcase, malformed_facts_of_redirects_are_refused);
+	tcase_add_test(tcase, function_is_not_replaced_and_redirected);
 	tcase_add_test(tcase, room_has_nothing_but_zeros);
 	tcase_add_test(tcase, earlier_seal_is_passed_over_when_sealing_anew);
 	tcase_add_test(tcase, bundle_sealed_by_the_first_release_is_understood);

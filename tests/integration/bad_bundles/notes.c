@@ -164,6 +164,29 @@ static void no_functions(void)
 	elf_disown(&world.elf, HOTPATCH_NOTE_REPLACE, 0);
 }
 
+/* What the host prepared, as if it had not. */
+static void prepared_function(void)
+{
+	note(HOTPATCH_NOTE_REPLACE)->n_type = HOTPATCH_NOTE_REDIRECT;
+}
+
+static void function_that_is_missing(void)
+{
+	elf_overwrite(&world.elf, replace(), "price", "pride");
+	prepared_function();
+}
+
+static void redirect_in_an_unknown_way(void)
+{
+	SET_REPLACE(kind, 1);
+	prepared_function();
+}
+
+static void redirects_of_no_build(void)
+{
+	note(HOTPATCH_NOTE_CONFLICTS)->n_type = HOTPATCH_NOTE_SEALED_REDIRECTS;
+}
+
 static void replaced_name(void)
 {
 	char *text = elf_description(&world.elf, HOTPATCH_NOTE_REPLACES, 0);
@@ -330,6 +353,29 @@ static const struct bad_bundle rows[] = {
 	 .expected = HOTPATCH_E_NOTE,
 	 .word = "nothing",
 	 .spoil = no_functions},
+#ifdef HOTPATCH_TEST_REDIRECT
+	{.promise = "redirect_of_what_was_prepared",
+	 .expected = HOTPATCH_E_PREPARED,
+	 .word = "price",
+	 .spoil = prepared_function},
+	{.promise = "redirect_of_what_is_not_there",
+	 .expected = HOTPATCH_E_NO_FUNCTION,
+	 .word = "pride",
+	 .spoil = function_that_is_missing},
+#else
+	{.promise = "redirect_without_redirection",
+	 .expected = HOTPATCH_E_UNSUPPORTED,
+	 .word = "redirection",
+	 .spoil = prepared_function},
+#endif
+	{.promise = "redirect_in_an_unknown_way",
+	 .expected = HOTPATCH_E_NOTE,
+	 .word = "price",
+	 .spoil = redirect_in_an_unknown_way},
+	{.promise = "sealed_redirects_of_no_build",
+	 .expected = HOTPATCH_E_NOTE,
+	 .word = "no build",
+	 .spoil = redirects_of_no_build},
 	{.promise = "replaced_patch_whose_name_is_none",
 	 .expected = HOTPATCH_E_NOTE,
 	 .word = "another patch",
