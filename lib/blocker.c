@@ -136,23 +136,59 @@ static void read_name(const struct hp_task_sight *sight, char name[16])
 		hp_stack_thread_name(sight->thread, name);
 }
 
+static void describe(const struct hp_task_sight *sight, char *text, size_t size)
+{
+	char name[16];
+
+	read_name(sight, name);
+	snprintf(text, size, "%s %s (%d)",
+		 sight->kind == HP_TASK_FIBER ? "fiber" : "thread", name,
+		 sight->thread);
+}
+
+/* Of those from the index *@next on, which is moved behind it. */
+static bool find_next(const struct hp_task_range *ranges, size_t count,
+		      size_t *next, struct hp_task_sight *sight)
+{
+	while (hp_task_look((*next)++, sight))
+		if (hp_task_ranges_have(ranges, count, sight->seen))
+			return true;
+	return false;
+}
+
 void hp_blocker_name(const struct hp_task_range *ranges, size_t count,
 		     char *text, size_t size)
 {
 	struct hp_task_sight sight;
-	char name[16];
-	size_t i;
+	size_t next = 0;
+
+	if (find_next(ranges, count, &next, &sight))
+		describe(&sight, text, size);
+	else
+		hp_text_copy(text, size, "a task that has moved since");
+}
+
+#define NAMES 3
+
+void hp_blocker_names(const struct hp_task_range *ranges, size_t count,
+		      char *text, size_t size)
+{
+	struct hp_task_sight sight;
+	unsigned int found = 0;
+	size_t next = 0;
+	size_t at = 0;
 
 	hp_text_copy(text, size, "a task that has moved since");
-	for (i = 0; hp_task_look(i, &sight); i++) {
-		if (!hp_task_ranges_have(ranges, count, sight.seen))
+	while (find_next(ranges, count, &next, &sight)) {
+		if (found++ >= NAMES || at + 2 >= size)
 			continue;
-		read_name(&sight, name);
-		snprintf(text, size, "%s %s (%d)",
-			 sight.kind == HP_TASK_FIBER ? "fiber" : "thread", name,
-			 sight.thread);
-		return;
+		if (found > 1)
+			at += (size_t)snprintf(text + at, size - at, ", ");
+		describe(&sight, text + at, size - at);
+		at += strlen(text + at);
 	}
+	if (found > NAMES)
+		snprintf(text + at, size - at, " and %u more", found - NAMES);
 }
 
 /* The first task that entered from code between the two addresses. */

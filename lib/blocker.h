@@ -14,6 +14,10 @@
 void hp_blocker_name(const struct hp_task_range *ranges, size_t count,
 		     char *text, size_t size);
 
+/* The first three of them, and how many more there are. */
+void hp_blocker_names(const struct hp_task_range *ranges, size_t count,
+		      char *text, size_t size);
+
 /*
  * A task whose last enter was in the original body of a function that @patch
  * replaces, as text: a loop that never returned. "" if there is none. Wants the

@@ -159,6 +159,7 @@ static enum hotpatch_status gather(uint64_t until_ns, unsigned int timeout_ms,
 				   struct hotpatch_error *err)
 {
 	char who[64];
+	char all[160];
 
 	if (!hp_barrier())
 		return hp_error(err, HOTPATCH_E_UNSUPPORTED, 0, "membarrier",
@@ -167,10 +168,11 @@ static enum hotpatch_status gather(uint64_t until_ns, unsigned int timeout_ms,
 	if (await_all(until_ns))
 		return HOTPATCH_OK;
 	hp_blocker_name(&everybody, 1, who, sizeof(who));
+	hp_blocker_names(&everybody, 1, all, sizeof(all));
 	return hp_error(err, HOTPATCH_E_RENDEZVOUS, 0, who,
-			"%s was still in a section after %u ms, so that all "
-			"went on as before",
-			who, timeout_ms);
+			"still in sections after %u ms, so that all went on as "
+			"before: %s",
+			timeout_ms, all);
 }
 
 enum hotpatch_status hp_rendezvous_gather(const char *patch,

@@ -226,8 +226,8 @@ static json_t *report_slot(const struct hotpatch_slot_info *slot)
 			 (json_int_t)slot->replacements, "build_id",
 			 slot->build_id, "module_build_id",
 			 slot->module_build_id, "moving", slot->moving,
-			 "previous", hp_wire_text(slot->previous),
-			 "redirected", slot->redirected);
+			 "previous", hp_wire_text(slot->previous), "redirected",
+			 slot->redirected);
 }
 
 json_t *hp_report_slots(size_t offset, size_t limit)

@@ -41,9 +41,10 @@ static enum hotpatch_status check_access(const struct hp_session *session,
 
 static json_t *change_params(const struct hp_options *options)
 {
-	return json_pack("{s:I, s:I, s:s, s:b}", "deadline_ms",
+	return json_pack("{s:I, s:I, s:I, s:s, s:b}", "deadline_ms",
 			 (json_int_t)options->timeout_ms, "turn_ms",
-			 (json_int_t)options->timeout_ms, "policy",
+			 (json_int_t)options->timeout_ms, "rendezvous_ms",
+			 (json_int_t)options->rendezvous_ms, "policy",
 			 options->policy, "adopt_sleepers",
 			 options->adopt_sleepers);
 }
@@ -213,7 +214,8 @@ static enum hotpatch_status begin_apply(struct hp_session *session,
 					struct hotpatch_error *err)
 {
 	struct hp_request_options request = {
-		.timeout_ms = options->timeout_ms + ANSWER_MS,
+		.timeout_ms = options->timeout_ms + options->rendezvous_ms +
+			      ANSWER_MS,
 	};
 	enum hotpatch_status status;
 

@@ -32,6 +32,7 @@ static const char usage[] =
 	"  --timeout SECONDS    deadline, 10 by default, 0 for none\n"
 	"  --policy POLICY      then: reverse (default), wait or force\n"
 	"  --adopt-sleepers     let sleeping threads count as moved then\n"
+	"  --rendezvous SECONDS how long tasks may wait for one another (0.1)\n"
 	"  --wait=GOAL          drained, unmapped (revert only) or none\n"
 	"apply:\n"
 	"  --allow-constructors run the bundle's constructors\n"

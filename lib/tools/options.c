@@ -44,6 +44,7 @@ enum {
 	EXPLAIN = 'e',
 	DEBUG_DIR = 'd',
 	SIGN = 'S',
+	RENDEZVOUS = 'r',
 };
 
 static const struct option long_options[] = {
@@ -73,14 +74,15 @@ static const struct option long_options[] = {
 	{"explain", required_argument, NULL, EXPLAIN},
 	{"debug-dir", required_argument, NULL, DEBUG_DIR},
 	{"sign", required_argument, NULL, SIGN},
+	{"rendezvous", required_argument, NULL, RENDEZVOUS},
 	{NULL, 0, NULL, 0},
 };
 
 static const struct hp_command commands[] = {
 	{"list", "", NULL, hp_command_list},
 	{"status", "", NULL, hp_command_status},
-	{"apply", "tPacwnxR", "FILE", hp_command_apply},
-	{"revert", "tPawA", "NAME", hp_command_revert},
+	{"apply", "tPacwnxRr", "FILE", hp_command_apply},
+	{"revert", "tPawAr", "NAME", hp_command_revert},
 	{"wait", "tg", "NAME", hp_command_wait},
 	{"inspect", "", "FILE", hp_command_inspect},
 	{"keygen", "fW", "NAME", hp_command_keygen},
@@ -237,6 +239,8 @@ static enum hotpatch_status read_value(int letter, const char *text,
 		return read_pid(text, &options->pid, err);
 	case TIMEOUT:
 		return read_timeout(text, &options->timeout_ms, err);
+	case RENDEZVOUS:
+		return read_timeout(text, &options->rendezvous_ms, err);
 	case POLICY:
 		return read_choice(text, policies, &options->policy, err);
 	case WAIT:

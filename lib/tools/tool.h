@@ -27,6 +27,7 @@ struct hp_list {
 /*
  * @pid:        0 if none was given
  * @timeout_ms: 0 means no limit
+ * @rendezvous_ms: 0 means what the process takes by itself
  * @goal:       of waiting: "drained", "unmapped" or "none"; NULL for the
  *              command's own default
  * @key:        path of a key, or the public key itself
@@ -51,6 +52,7 @@ struct hp_options {
 	bool rollback;
 	bool no_password;
 	long timeout_ms;
+	long rendezvous_ms;
 	const char *policy;
 	const char *goal;
 	const char *key;

@@ -254,6 +254,33 @@ START_TEST(late_task_lets_all_go_on_and_the_apply_can_be_tried_again)
 }
 END_TEST
 
+START_TEST(those_who_did_not_come_are_named_and_counted)
+{
+	struct hotpatch_apply_options options = patient();
+	struct hotpatch_patch *patch = open_bundle("milli");
+	struct holder holders[5];
+	struct hotpatch_error why;
+	const char *thread;
+	int named = 0;
+	int i;
+
+	for (i = 0; i < 5; i++)
+		holder_start(&holders[i]);
+	options.rendezvous_ms = 1;
+	ck_assert_int_eq(hotpatch_patch_apply(patch, &options, &why),
+			 HOTPATCH_E_RENDEZVOUS);
+	for (thread = strstr(why.sentence, "thread "); thread;
+	     thread = strstr(thread + 1, "thread "))
+		named++;
+	ck_assert_int_eq(named, 3);
+	ck_assert_msg(strstr(why.sentence, " and 2 more"), "%s", why.sentence);
+	for (i = 0; i < 5; i++)
+		holder_stop(&holders[i]);
+	apply(patch);
+	remove_patch(patch);
+}
+END_TEST
+
 START_TEST(late_task_keeps_a_patch_that_was_to_be_reverted)
 {
 	struct hotpatch_apply_options options = patient();
@@ -523,6 +550,7 @@ int main(void)
 		enter_waits_while_others_are_in_their_sections,
 		no_task_is_in_a_section_while_the_bundle_migrates,
 		late_task_lets_all_go_on_and_the_apply_can_be_tried_again,
+		those_who_did_not_come_are_named_and_counted,
 		late_task_keeps_a_patch_that_was_to_be_reverted,
 		workers_that_wait_for_one_another_part_at_the_deadline,
 		handler_that_interrupts_a_waiting_task_does_not_wait,
