@@ -3,6 +3,7 @@
  * What is on in this process, as one text, and what the library takes for it.
  * Only reads what other modules own.
  */
+#include "arena.h"
 #include "engine.h"
 #include "module.h"
 #include "patch.h"
@@ -104,7 +105,7 @@ enum hotpatch_status hotpatch_memory_info(struct hotpatch_memory_info *info)
 	if (!info || info->size != sizeof(*info))
 		return HOTPATCH_E_ARGUMENT;
 	*info = (struct hotpatch_memory_info){.size = sizeof(*info)};
-	info->task_bytes = hp_task_bytes();
+	info->task_bytes = hp_arena_bytes();
 	hp_engine_lock();
 	for (patch = hp_patches; patch; patch = patch->next)
 		add_patch(patch, info);

@@ -8,6 +8,7 @@
 #include "atomic.h"
 #include "engine.h"
 #include "event.h"
+#include "held.h"
 #include "patch.h"
 #include "ratchet.h"
 #include "status.h"
@@ -179,14 +180,14 @@ static enum hotpatch_status list_loaded(struct hotpatch_patch *patch,
 	if (status == HOTPATCH_OK)
 		status = hp_patch_check_fit(&patch->manifest, err);
 	if (status == HOTPATCH_OK) {
-		patch->image_index = hp_task_image_add(patch->image.start,
-						       patch->image.stop);
+		patch->image_index =
+			hp_held_add(patch->image.start, patch->image.stop);
 		if (patch->image_index < 0)
 			status = hp_error(err, HOTPATCH_E_LIMIT, 0,
 					  patch->manifest.name,
 					  "%d patches are loaded, which is "
 					  "the limit",
-					  HP_IMAGE_LIMIT);
+					  HP_HELD_LIMIT);
 	}
 	if (status == HOTPATCH_OK) {
 		hp_callback_find_modules(patch);

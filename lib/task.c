@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Records are taken and given back without locks, because the first enter of
- * a thread may happen in a signal handler. Chunk k of the arena has 64 << k
- * records; chunks are added and never removed, so a scan needs no protection.
- *
  * The states of a task's depth, for a signal handler that interrupts it:
  *
  *   0                at rest: the handler's enter is the outermost, it
@@ -15,9 +11,11 @@
  */
 #include "task.h"
 
+#include "arena.h"
 #include "atomic.h"
 #include "descriptor.h"
 #include "event.h"
+#include "held.h"
 #include "rendezvous.h"
 #include "step.h"
 #include "transition.h"
@@ -25,23 +23,8 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#define FIRST_CHUNK 64
-#define CHUNKS 20
-
-_Static_assert(sizeof(struct hp_task) == 64, "a record is one cache line");
-
-struct detail {
-	char name[16];
-};
-
-struct image_range {
-	uintptr_t start;
-	uintptr_t stop;
-};
 
 /* Every thread's task before its first enter. Its depth sends enter to the
  * slow path; its seen is no generation. Nobody relies on its contents after a
@@ -59,13 +42,6 @@ static __thread struct hp_task *native
 
 struct hotpatch_views hotpatch_views = {1, 1};
 
-static struct hp_task first_chunk[FIRST_CHUNK] __attribute__((aligned(64)));
-static struct detail first_details[FIRST_CHUNK];
-static struct hp_task *chunks[CHUNKS] = {first_chunk};
-static struct detail *details[CHUNKS] = {first_details};
-static size_t used; /* records that were ever taken */
-static struct image_range images[HP_IMAGE_LIMIT];
-static size_t images_used;
 static pthread_key_t key;
 static bool started;
 static bool use_fence;
@@ -75,88 +51,6 @@ static struct hp_task *own(struct hotpatch_task *task)
 	return (struct hp_task *)task;
 }
 
-static unsigned int chunk_of(size_t index)
-{
-	return 63u - (unsigned int)__builtin_clzll(index / FIRST_CHUNK + 1);
-}
-
-static size_t offset_in(size_t index, unsigned int chunk)
-{
-	return index - FIRST_CHUNK * (((size_t)1 << chunk) - 1);
-}
-
-static struct hp_task *record_at(size_t index)
-{
-	unsigned int chunk = chunk_of(index);
-
-	/* Acquire pairs with hp_replace() in chunk_make(). */
-	return hp_load_acquire(&chunks[chunk]) + offset_in(index, chunk);
-}
-
-static struct detail *detail_at(size_t index)
-{
-	unsigned int chunk = chunk_of(index);
-
-	return hp_load_acquire(&details[chunk]) + offset_in(index, chunk);
-}
-
-static void *map_zeroed(size_t size)
-{
-	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	return memory == MAP_FAILED ? NULL : memory;
-}
-
-/* Each pointer is replaced once; the acquire of record_at() and detail_at()
- * pairs with that. Who comes second throws its memory away. */
-static bool chunk_make(unsigned int chunk)
-{
-	size_t records = (size_t)FIRST_CHUNK << chunk;
-	void *made;
-
-	if (!hp_load_acquire(&details[chunk])) {
-		made = map_zeroed(records * sizeof(struct detail));
-		if (!made)
-			return false;
-		if (!hp_replace(&details[chunk], NULL, made))
-			munmap(made, records * sizeof(struct detail));
-	}
-	if (!hp_load_acquire(&chunks[chunk])) {
-		made = map_zeroed(records * sizeof(struct hp_task));
-		if (!made)
-			return false;
-		if (!hp_replace(&chunks[chunk], NULL, made))
-			munmap(made, records * sizeof(struct hp_task));
-	}
-	return true;
-}
-
-/* Pairs with the release in give_back(). */
-static bool claim(size_t index)
-{
-	return hp_replace(&record_at(index)->kind, HP_TASK_FREE,
-			  HP_TASK_CLAIMED);
-}
-
-/* Returns a claimed record and its index, or NULL. */
-static struct hp_task *take(size_t *index)
-{
-	for (;;) {
-		/* Acquire pairs with the replacement of @used below: the
-		 * chunk of a counted record exists. */
-		size_t count = hp_load_acquire(&used);
-		unsigned int chunk = chunk_of(count);
-
-		for (*index = 0; *index < count; (*index)++)
-			if (claim(*index))
-				return record_at(*index);
-		if (chunk >= CHUNKS || !chunk_make(chunk))
-			return NULL;
-		hp_replace(&used, count, count + 1);
-	}
-}
-
 static void give_back(struct hp_task *task)
 {
 	task->head.depth = 0;
@@ -164,7 +58,7 @@ static void give_back(struct hp_task *task)
 	hp_store_relaxed(&task->thread, 0); /* likewise */
 	/* Release of seen: pairs with the scan's acquire; what the section did
 	 * is done before the record counts as at rest. Release of the kind:
-	 * pairs with claim(); the next owner finds a clean record. */
+	 * pairs with claim() of the arena; the next owner finds a clean record. */
 	HP_ORDER(REST_BEFORE_FREE, hp_store_release(&task->head.seen, 0),
 		 hp_store_release(&task->kind, HP_TASK_FREE));
 }
@@ -215,7 +109,7 @@ static struct hp_task *register_thread(void)
 
 	if (native || !started)
 		return native;
-	task = take(&index);
+	task = hp_arena_take(&index);
 	if (!task)
 		return refuse_thread(NULL);
 	clean(task, (int)syscall(SYS_gettid));
@@ -399,44 +293,6 @@ void hotpatch_leave_slow(void)
 	hp_step(LEFT);
 }
 
-/* The images among @count that @word points into. */
-static uint64_t images_with(uintptr_t word, size_t count)
-{
-	uint64_t held = 0;
-	uintptr_t start;
-	size_t i;
-
-	for (i = 0; i < count; i++) {
-		/* Relaxed: an entry that changes now is of code that is not on
-		 * the stack of who looks. */
-		start = hp_load_relaxed(&images[i].start);
-		if (word - start < hp_load_relaxed(&images[i].stop) - start)
-			held |= (uint64_t)1 << (i % 64);
-	}
-	return held;
-}
-
-/*
- * The images with code on the own stack, from here up to the frame that opened
- * the section. No sanitizer: words of other frames are read, among them the
- * red zones around variables, and variables that other threads write; none of
- * those is a return address of this thread.
- */
-__attribute__((no_sanitize("address", "thread"))) static uint64_t
-held_images(const struct hp_task *self)
-{
-	/* Acquire pairs with hp_task_image_add(): counted entries are
-	 * written. */
-	size_t count = hp_load_acquire(&images_used);
-	const uintptr_t *word = __builtin_frame_address(0);
-	const uintptr_t *frame = self->head.frame;
-	uint64_t held = 0;
-
-	while (count && word < frame)
-		held |= images_with(*word++, count);
-	return held;
-}
-
 /* As in enter: a handler does not rely on a view that is announced but not
  * confirmed, it confirms one itself. */
 static void adopt(struct hp_task *self)
@@ -467,7 +323,7 @@ void hotpatch_safe_point_slow(void *frame)
 	}
 	/* Relaxed: a scan reads it after the acquire of the new seen, which
 	 * publish() stores after it. */
-	held = held_images(self);
+	held = hp_held_below(self->head.frame);
 	hp_store_relaxed(&self->held, held);
 	if (held)
 		self->head.depth |= HP_DEPTH_HELD;
@@ -511,7 +367,7 @@ bool hp_task_ranges_have(const struct hp_task_range *ranges, size_t count,
 
 bool hp_task_none_in(const struct hp_task_range *ranges, size_t count)
 {
-	size_t last = hp_load_acquire(&used); /* as in take() */
+	size_t last = hp_arena_used();
 	uint64_t seen;
 	size_t i;
 
@@ -519,7 +375,7 @@ bool hp_task_none_in(const struct hp_task_range *ranges, size_t count)
 		hp_step(LOOK);
 		/* Fenced pairs with publish_fenced(), and its acquire with the
 		 * release in leave: what old sections did is done. */
-		seen = hp_load_fenced(&record_at(i)->head.seen);
+		seen = hp_load_fenced(&hp_arena_record(i)->head.seen);
 		if (hp_task_ranges_have(ranges, count, seen))
 			return false;
 	}
@@ -528,13 +384,14 @@ bool hp_task_none_in(const struct hp_task_range *ranges, size_t count)
 
 uint64_t hp_task_oldest(void)
 {
-	size_t last = hp_load_acquire(&used); /* as in take() */
+	size_t last = hp_arena_used();
 	uint64_t oldest = UINT64_MAX;
 	uint64_t seen;
 	size_t i;
 
 	for (i = 0; i < last; i++) {
-		seen = hp_load_fenced(&record_at(i)->head.seen); /* as above */
+		seen = hp_load_fenced(
+			&hp_arena_record(i)->head.seen); /* as above */
 		if (seen && seen < oldest)
 			oldest = seen;
 	}
@@ -566,12 +423,10 @@ void hp_view_open(void)
 bool hp_task_look(size_t index, struct hp_task_sight *sight)
 {
 	struct hp_task *task;
-	struct detail *detail;
 
-	if (index >= hp_load_acquire(&used)) /* as in take() */
+	if (index >= hp_arena_used())
 		return false;
-	task = record_at(index);
-	detail = detail_at(index);
+	task = hp_arena_record(index);
 	/* Acquire pairs with register_thread() and hotpatch_task_create(). */
 	sight->kind = (enum hp_task_kind)hp_load_acquire(&task->kind);
 	sight->seen = hp_load_acquire(&task->head.seen); /* as in the scan */
@@ -582,19 +437,19 @@ bool hp_task_look(size_t index, struct hp_task_sight *sight)
 	sight->frame = (uintptr_t)hp_load_relaxed(&task->head.frame);
 	sight->where = (uintptr_t)hp_load_relaxed(&task->head.where);
 	sight->stack_stop = hp_load_relaxed(&task->stack_stop);
-	memcpy(sight->name, detail->name, sizeof(sight->name));
+	memcpy(sight->name, hp_arena_name(index), sizeof(sight->name));
 	return true;
 }
 
 bool hp_task_adopt_for(size_t index, uint64_t from, uint64_t to)
 {
 	hp_step(ADOPT_FOR);
-	return hp_replace(&record_at(index)->head.seen, from, to);
+	return hp_replace(&hp_arena_record(index)->head.seen, from, to);
 }
 
 void hp_task_reclaim(size_t index)
 {
-	struct hp_task *task = record_at(index);
+	struct hp_task *task = hp_arena_record(index);
 
 	hp_step(RECLAIM);
 	/* Relaxed: nobody else writes to the record of a dead thread. */
@@ -606,11 +461,12 @@ void hp_task_reclaim(size_t index)
 void hp_task_fork_child(void)
 {
 	int self = (int)syscall(SYS_gettid);
+	size_t last = hp_arena_used();
 	struct hp_task *task;
 	size_t i;
 
-	for (i = 0; i < used; i++) {
-		task = record_at(i);
+	for (i = 0; i < last; i++) {
+		task = hp_arena_record(i);
 		if (task == native) {
 			task->thread = self;
 			continue;
@@ -622,69 +478,34 @@ void hp_task_fork_child(void)
 	}
 }
 
-size_t hp_task_bytes(void)
-{
-	size_t last = hp_load_relaxed(&used); /* a figure for people */
-	unsigned int chunk = last ? chunk_of(last - 1) : 0;
-
-	return FIRST_CHUNK * (((size_t)2 << chunk) - 1) *
-	       (sizeof(struct hp_task) + sizeof(struct detail));
-}
-
 size_t hp_task_count(void)
 {
-	size_t last = hp_load_acquire(&used); /* as in take() */
+	size_t last = hp_arena_used();
 	size_t count = 0;
 	size_t i;
 
 	for (i = 0; i < last; i++)
 		/* Relaxed: a figure for people. */
-		count += hp_load_relaxed(&record_at(i)->kind) >= HP_TASK_THREAD;
+		count += hp_load_relaxed(&hp_arena_record(i)->kind) >=
+			 HP_TASK_THREAD;
 	return count;
-}
-
-int hp_task_image_add(uintptr_t start, uintptr_t stop)
-{
-	size_t i = 0;
-
-	while (i < images_used && images[i].start)
-		i++;
-	if (i == HP_IMAGE_LIMIT)
-		return -1;
-	/* Relaxed: a task that can have this image on its stack got there
-	 * through a target that is stored later, with release. */
-	hp_store_relaxed(&images[i].start, start);
-	hp_store_relaxed(&images[i].stop, stop);
-	if (i == images_used)
-		/* Release: pairs with images_on_stack(). */
-		hp_store_release(&images_used, i + 1);
-	return (int)i;
-}
-
-void hp_task_image_remove(int index)
-{
-	/* Relaxed: nobody is in that image any more. */
-	hp_store_relaxed(&images[index].stop, 0);
-	hp_store_relaxed(&images[index].start, 0);
-	while (images_used && !images[images_used - 1].start)
-		hp_store_relaxed(&images_used, images_used - 1);
 }
 
 struct hotpatch_task *
 hotpatch_task_create(const struct hotpatch_task_options *options)
 {
 	struct hp_task *task;
-	struct detail *detail;
 	size_t index;
+	char *name;
 
-	task = started ? take(&index) : NULL;
+	task = started ? hp_arena_take(&index) : NULL;
 	if (!task)
 		return NULL;
 	clean(task, 0);
-	detail = detail_at(index);
-	memset(detail, 0, sizeof(*detail));
+	name = hp_arena_name(index);
+	memset(name, 0, HP_NAME_SIZE);
 	if (options && options->name)
-		strncpy(detail->name, options->name, sizeof(detail->name) - 1);
+		strncpy(name, options->name, HP_NAME_SIZE - 1);
 	if (options && options->stack)
 		/* Relaxed: published with the kind. */
 		hp_store_relaxed(&task->stack_stop,
@@ -719,9 +540,7 @@ void hotpatch_task_destroy(struct hotpatch_task *task)
 void hp_task_describe(void)
 {
 	hp_describe_variable("generation", hotpatch_generation);
-	hp_describe_variable("tasks.chunks", chunks);
-	hp_describe("tasks.first_chunk", FIRST_CHUNK);
-	hp_describe_variable("tasks.used", used);
+	hp_arena_describe();
 	hp_describe("task.size", sizeof(struct hp_task));
 	hp_describe_member("task.seen", struct hp_task, head.seen);
 	hp_describe_member("task.kind", struct hp_task, kind);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Task records: who has a view, and which. Owns the arena in which they live
- * for ever, the slow paths of enter, leave and safe point, and the scan that
- * tells who is in the way. Knows generations, not patches.
+ * Task records: who has a view, and which. Owns what is in them, the slow paths
+ * of enter, leave and safe point, and the scan that tells who is in the way.
+ * Knows generations, not patches.
  */
 #ifndef HP_TASK_H
 #define HP_TASK_H
@@ -43,6 +43,9 @@ struct hp_task {
 #define HP_DEPTH_HELD 0x40000000u   /* leave must clear @held */
 #define HP_DEPTH_COUNT 0x3ffffffeu
 
+/* Of a fiber's name with its NUL. */
+#define HP_NAME_SIZE 16
+
 /* What a scan copies out of a record. */
 struct hp_task_sight {
 	enum hp_task_kind kind;
@@ -51,8 +54,8 @@ struct hp_task_sight {
 	uint64_t held;
 	uintptr_t frame;
 	uintptr_t where;
-	uintptr_t stack_stop; /* of a fiber, 0 if unknown */
-	char name[16];	      /* of a fiber */
+	uintptr_t stack_stop;	 /* of a fiber, 0 if unknown */
+	char name[HP_NAME_SIZE]; /* of a fiber */
 };
 
 /* Before any other function of this module; false if no key could be had. */
@@ -105,19 +108,7 @@ void hp_task_fork_child(void);
 
 size_t hp_task_count(void);
 
-/* What the arena takes. */
-size_t hp_task_bytes(void);
-
 /* For debuggers. */
 void hp_task_describe(void);
-
-/*
- * The address ranges of loaded images, for the look at the own stack when a
- * safe point adopts a view. An entry is written before the image's code can
- * run and cleared after it is unreachable. Serialised by the engine's lock.
- */
-#define HP_IMAGE_LIMIT 1024
-int hp_task_image_add(uintptr_t start, uintptr_t stop); /* -1: table full */
-void hp_task_image_remove(int index);
 
 #endif

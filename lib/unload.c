@@ -21,6 +21,7 @@
 #include "blocker.h"
 #include "engine.h"
 #include "event.h"
+#include "held.h"
 #include "patch.h"
 #include "shadow.h"
 #include "stack.h"
@@ -416,7 +417,7 @@ static void finish(struct hotpatch_patch *patch, enum hotpatch_status status,
 {
 	patch->image.handle = NULL;
 	patch->unloading = false;
-	hp_task_image_remove(patch->image_index);
+	hp_held_remove(patch->image_index);
 	if (status != HOTPATCH_OK) {
 		retain(patch, err->sentence);
 		return;

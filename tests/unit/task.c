@@ -3,6 +3,7 @@
  * Task records: the arena, who is in the way of a view, and what a safe point
  * finds on its stack.
  */
+#include "../../lib/held.h"
 #include "../../lib/task.h"
 
 #include "../../lib/engine.h"
@@ -468,16 +469,16 @@ START_TEST(image_table_has_room_for_its_limit_and_no_more)
 {
 	int i;
 
-	for (i = 0; i < HP_IMAGE_LIMIT; i++)
-		ck_assert_int_eq(hp_task_image_add(1 + (uintptr_t)i * 16,
-						   9 + (uintptr_t)i * 16),
+	for (i = 0; i < HP_HELD_LIMIT; i++)
+		ck_assert_int_eq(hp_held_add(1 + (uintptr_t)i * 16,
+					     9 + (uintptr_t)i * 16),
 				 i);
-	ck_assert_int_eq(hp_task_image_add(1, 2), -1);
-	hp_task_image_remove(77);
-	ck_assert_int_eq(hp_task_image_add(1, 2), 77);
-	for (i = 0; i < HP_IMAGE_LIMIT; i++)
-		hp_task_image_remove(i);
-	ck_assert_int_eq(hp_task_image_add(1, 2), 0);
+	ck_assert_int_eq(hp_held_add(1, 2), -1);
+	hp_held_remove(77);
+	ck_assert_int_eq(hp_held_add(1, 2), 77);
+	for (i = 0; i < HP_HELD_LIMIT; i++)
+		hp_held_remove(i);
+	ck_assert_int_eq(hp_held_add(1, 2), 0);
 }
 END_TEST
 
@@ -504,30 +505,30 @@ START_TEST(safe_point_remembers_which_images_it_returns_to)
 {
 	struct hp_task_sight sight;
 
-	ck_assert_int_eq(hp_task_image_add(NOWHERE, NOWHERE + 8), 0);
+	ck_assert_int_eq(hp_held_add(NOWHERE, NOWHERE + 8), 0);
 	ck_assert_uint_eq(held_after_moving(), 0);
-	ck_assert_int_eq(hp_task_image_add((uintptr_t)__executable_start,
-					   (uintptr_t)etext),
+	ck_assert_int_eq(hp_held_add((uintptr_t)__executable_start,
+				     (uintptr_t)etext),
 			 1);
 	ck_assert_uint_eq(held_after_moving(), 2);
 	/* The section is over, and so is what it held. */
 	ck_assert(hp_task_look(own_index(), &sight));
 	ck_assert_uint_eq(sight.held, 0);
-	hp_task_image_remove(1);
+	hp_held_remove(1);
 	ck_assert_uint_eq(held_after_moving(), 0);
 }
 END_TEST
 
 START_TEST(next_safe_point_forgets_what_was_returned_from)
 {
-	ck_assert_int_eq(hp_task_image_add((uintptr_t)__executable_start,
-					   (uintptr_t)etext),
+	ck_assert_int_eq(hp_held_add((uintptr_t)__executable_start,
+				     (uintptr_t)etext),
 			 0);
 	hotpatch_enter();
 	move_on();
 	ck_assert_uint_eq(look_at(hotpatch_self).held, 1);
-	hp_task_image_remove(0);
-	ck_assert_int_eq(hp_task_image_add(NOWHERE, NOWHERE + 8), 0);
+	hp_held_remove(0);
+	ck_assert_int_eq(hp_held_add(NOWHERE, NOWHERE + 8), 0);
 	move_on();
 	ck_assert_uint_eq(look_at(hotpatch_self).held, 0);
 	hotpatch_leave();
