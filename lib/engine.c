@@ -117,8 +117,11 @@ bool hp_barrier(void)
 {
 	/* Without it the readers' exchange and the scan's loads are fenced
 	 * themselves; there is nothing to add. */
-	return !use_membarrier ||
-	       membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0;
+	bool done = !use_membarrier ||
+		    membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0;
+
+	hp_step(ALL_FENCED);
+	return done;
 }
 
 /* The marker that a library's note in this segment points to, or NULL. */

@@ -65,6 +65,7 @@
 	X(ADVANCE)                                                             \
 	X(BARRIER)                                                             \
 	X(BARRIER_PASSED)                                                      \
+	X(ALL_FENCED)                                                          \
 	X(LOOK)                                                                \
 	X(SETTLE)                                                              \
 	X(SETTLED)                                                             \
@@ -93,6 +94,8 @@ enum hp_step {
 /* Both are the torture's. Perhaps delays the caller; async-signal-safe. */
 void hp_step_pass(enum hp_step step);
 void hp_step_dispatch(void); /* the same, from assembly */
+/* A store that nothing orders before the loads that follow it. */
+void hp_step_store(uint64_t *place, uint64_t value);
 /* How long a waiter sleeps at most, that would have slept @pause_ns. */
 uint64_t hp_step_pause(uint64_t pause_ns);
 
@@ -104,6 +107,7 @@ uint64_t hp_step_pause(uint64_t pause_ns);
 #define HP_STEP_OF(name) HP_STEP_OF_(name)
 
 #define hp_step(name) hp_step_pass(HP_STEP_##name)
+#define hp_store_announced(place, value) hp_step_store((place), (value))
 #define HP_KEEP(name) (HP_STEP_##name != HP_STEP_OF(HP_WITHOUT))
 #define HP_ORDER(name, first, second)                                          \
 	do {                                                                   \
@@ -134,6 +138,9 @@ uint64_t hp_step_pause(uint64_t pause_ns);
 	} while (0)
 
 #define hp_step_pause(pause_ns) (pause_ns)
+
+/* A relaxed store that others may see late. */
+#define hp_store_announced(place, value) hp_store_relaxed((place), (value))
 
 #endif
 

@@ -145,7 +145,7 @@ static void publish_fenced(struct hp_task *self)
 		if (HP_KEEP(SEEN_EXCHANGE))
 			hp_exchange_fenced(&self->head.seen, seen);
 		else
-			hp_store_relaxed(&self->head.seen, seen);
+			hp_store_announced(&self->head.seen, seen);
 		hp_step(ANNOUNCED);
 	} while (HP_KEEP(SEEN_RECHECK) &&
 		 seen != hp_load_fenced(&hotpatch_generation));
@@ -164,7 +164,7 @@ static void publish(struct hp_task *self)
 		 * hp_view_advance() is the fence between store and load. */
 		seen = hp_load_relaxed(&hotpatch_generation);
 		hp_step(VIEW_READ);
-		hp_store_relaxed(&self->head.seen, seen);
+		hp_store_announced(&self->head.seen, seen);
 		HOTPATCH_SIGNAL_FENCE();
 		hp_step(ANNOUNCED);
 		/* Acquire pairs with the exchange in hp_view_advance(). */

@@ -13,8 +13,8 @@
  *
  * The seed decides what each thread does; how the threads fall together, it
  * cannot. --patience: how long nothing may happen. --focus: delays threads
- * most at these steps. --only: these readers, three of each; with "quiet" among
- * them, and no changes but those of quiet.c.
+ * most at these steps. --only: these readers, several of each; with "quiet"
+ * among them, and no changes but those of quiet.c.
  */
 #include "torture/torture.h"
 
@@ -76,13 +76,20 @@ struct kind {
 	const char *name;
 	void *(*run)(void *);
 	unsigned int count;
+	unsigned int chosen; /* how many, where it is named */
 };
 
 static const struct kind readers[] = {
-	{"work", work, 1},	     {"slow", work_always_slow, 1},
-	{"short", work_shortly, 1},  {"storm", work_in_a_storm, 2},
-	{"visitor", come_and_go, 2}, {"stranger", call_as_stranger, 1},
-	{"fiber", run_fibers, 2},    {"fork", fork_children, 1},
+	{"work", work, 1, 3},
+	{"slow", work_always_slow, 1, 3},
+	{"short", work_shortly, 1, 3},
+	{"storm", work_in_a_storm, 2, 3},
+	{"visitor", come_and_go, 2, 3},
+	{"stranger", call_as_stranger, 1, 3},
+	{"fiber", run_fibers, 2, 3},
+	{"fork", fork_children, 1, 3},
+	{"buffered", work_buffered, 1, 1}, /* there is one buffer */
+	{"doze", doze, 0, 1},
 };
 
 #define KINDS (sizeof(readers) / sizeof(readers[0]))
@@ -99,12 +106,12 @@ static void begin(void *(*run)(void *), size_t number)
 		fail("no thread could be made", 0, 0);
 }
 
-/* @only is a list of names; those readers are three each, then. */
+/* @only is a list of names. */
 static unsigned int count_of(const struct kind *kind)
 {
 	if (!options.only)
 		return kind->count;
-	return strstr(options.only, kind->name) ? 3 : 0;
+	return strstr(options.only, kind->name) ? kind->chosen : 0;
 }
 
 static void begin_all(void)

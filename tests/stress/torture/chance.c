@@ -20,6 +20,7 @@ struct options options = {
 };
 
 static __thread uint64_t delays __attribute__((tls_model("initial-exec")));
+static __thread bool lingers_long __attribute__((tls_model("initial-exec")));
 static uint32_t stretched;
 
 uint32_t roll(uint64_t *state, uint32_t sides)
@@ -102,8 +103,17 @@ static void delay(uint32_t sides)
 	errno = saved;
 }
 
+void linger_long_once(void)
+{
+	lingers_long = true;
+}
+
 void linger(void)
 {
+	if (lingers_long) {
+		lingers_long = false;
+		sleep_ns(3000000);
+	}
 	delay(4);
 }
 
@@ -114,6 +124,11 @@ void nap(uint64_t *state, uint32_t longest_us)
 
 void hp_step_pass(enum hp_step step)
 {
+	if (step == HP_STEP_ALL_FENCED)
+		buffer_fence();
+	/* As long as a sleeper needs to wake up. */
+	if (step == HP_STEP_ADOPT_FOR && options.focus[step])
+		sleep_ns((long)roll(&delays, 3000000));
 	delay(options.focus[step] ? 1 : 32);
 }
 
@@ -125,7 +140,9 @@ void hp_step_dispatch(void)
 {
 	int saved = errno;
 
-	if (roll(&delays, options.focus[HP_STEP_DISPATCH] ? 2 : 32) == 0)
+	if (buffer_is_in_use() && roll(&delays, 4) == 0)
+		buffer_wait(&delays);
+	else if (roll(&delays, options.focus[HP_STEP_DISPATCH] ? 2 : 32) == 0)
 		spin(roll(&delays, 20000));
 	else if (roll(&delays, 64) == 0)
 		sched_yield();

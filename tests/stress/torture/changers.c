@@ -138,7 +138,7 @@ static bool apply_and_turn(uint64_t *state, struct stacked *stacked)
 
 static bool wants_to_adopt(uint64_t *state)
 {
-	return roll(state, options.focus[HP_STEP_ADOPT_FOR] ? 2 : 16) == 0;
+	return roll(state, options.focus[HP_STEP_ADOPT_FOR] ? 1 : 16) == 0;
 }
 
 static void put_on(uint64_t *state, struct stacked *stacked, int version)

@@ -94,6 +94,7 @@ static void live_as_child(bool in_section, bool force)
 	alarm(120);
 	if (in_section)
 		hotpatch_leave();
+	buffer_abandon();
 	abandon_fibers();
 	one_version();
 	if (!HAS_HEAP)

@@ -105,6 +105,27 @@ void *work_always_slow(void *index)
 	return work(index);
 }
 
+/*
+ * Sleeps in its section until a deadline may strike, at which its view is moved
+ * for it, and wakes up into what it then has no view of any more: for long, so
+ * that the patch is gone if nobody waits for the section.
+ */
+void *doze(void *index)
+{
+	uint64_t state = start(index);
+	struct section section;
+
+	while (!is_over()) {
+		section_enter(&section);
+		nap(&state, 3000);
+		linger_long_once();
+		oracle_check(&section, second_answer(0));
+		section_leave(&section);
+		quiet_point(true);
+	}
+	return NULL;
+}
+
 /* Ends soon, now and then in the middle of a section. */
 static void *work_briefly(void *argument)
 {

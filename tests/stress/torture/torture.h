@@ -62,6 +62,8 @@ uint32_t roll(uint64_t *state, uint32_t sides);
 void chance_start(unsigned int index);
 /* Delays the caller now and then; called by bundles, too. */
 void linger(void);
+/* The calling thread's next delay there is one of milliseconds. */
+void linger_long_once(void);
 void nap(uint64_t *state, uint32_t longest_us);
 uint64_t now_ns(void);
 /* From now on waiters do not look by themselves, until it is false again. */
@@ -159,6 +161,14 @@ void *keep_quiet(void *index);
 void quiet_begin_change(void);
 void quiet_end_change(void);
 
+/* ---- A store buffer that drains late (buffer.c) ---- */
+
+void *work_buffered(void *index);
+void buffer_fence(void);   /* every thread passes one */
+void buffer_abandon(void); /* in a child */
+bool buffer_is_in_use(void);
+void buffer_wait(uint64_t *state);
+
 /* ---- Threads (readers.c, fibers.c, forks.c, changers.c) ---- */
 
 void catch_storms(void);
@@ -166,6 +176,7 @@ void short_sections(uint64_t *state);
 void *work(void *index);
 void *work_always_slow(void *index);
 void *work_shortly(void *index);
+void *doze(void *index);
 void *come_and_go(void *index);
 void *call_as_stranger(void *index);
 void *work_in_a_storm(void *index);
