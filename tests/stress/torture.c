@@ -165,13 +165,17 @@ static void run(void)
 	pthread_t watcher;
 	size_t i;
 
+	crew_begin_change();
 	begin_all();
 	if (pthread_create(&watcher, NULL, watch, NULL) != 0)
 		fail("no thread could be made", 0, 0);
+	crew_end_change();
 	poll(NULL, 0, (int)(options.seconds * 1000));
+	crew_begin_change();
 	hp_store_relaxed(&stop, 1); /* as above */
 	for (i = 0; i < thread_count; i++)
 		pthread_join(threads[i], NULL);
+	crew_end_change();
 	pthread_detach(watcher); /* until the process ends */
 }
 

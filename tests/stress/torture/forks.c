@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifdef UNDER_TSAN
@@ -23,13 +24,25 @@
 #define FORCES 1
 #endif
 
-/* A sanitizer's own locks may stay taken in a child of several threads, which
- * then can call, but neither open nor unmap. */
+/*
+ * A sanitizer's runtime does not hand the locks of its own allocators over to a
+ * child. Under the thread sanitizer each thread that starts or ends takes
+ * __sanitizer::internal_allocator_cache_mu, each that changes patches takes
+ * those of the heap, and a child that was made meanwhile waits in dlopen() for
+ * a thread that it does not have. So there a child may call at any moment,
+ * but opens patches only if it was made while no thread changed any, and none
+ * came or went.
+ */
 #if defined(__SANITIZE_ADDRESS__) || defined(UNDER_TSAN)
-#define HAS_HEAP 0
+#define HEAP_SURVIVES 0
 #else
-#define HAS_HEAP 1
+#define HEAP_SURVIVES 1
 #endif
+
+#define STILLNESS_S 1 /* to wait for it */
+
+static pthread_rwlock_t crew_lock =
+	PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
 
 static uint32_t sleeper_entered;
 static uint32_t sleeper_may_leave;
@@ -85,7 +98,47 @@ static void force_away(struct hotpatch_patch *patch)
 		fail("a forced patch is not retained", (int)info.state, 0);
 }
 
-static void live_as_child(bool in_section, bool force)
+void crew_begin_change(void)
+{
+	pthread_rwlock_rdlock(&crew_lock);
+}
+
+void crew_end_change(void)
+{
+	pthread_rwlock_unlock(&crew_lock);
+}
+
+/* False after a while: who has the lock may wait for this thread. */
+static bool lock_for(pthread_rwlock_t *lock, unsigned int patience_s)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += patience_s;
+	return pthread_rwlock_timedwrlock(lock, &until) == 0;
+}
+
+/* Until end_stillness() nobody changes patches, and no thread comes or goes. */
+static bool begin_stillness(void)
+{
+	if (!lock_for(&quiet_changes_lock, STILLNESS_S))
+		return false;
+	if (lock_for(&crew_lock, STILLNESS_S)) {
+		if (!is_over())
+			return true;
+		pthread_rwlock_unlock(&crew_lock);
+	}
+	quiet_end_change();
+	return false;
+}
+
+static void end_stillness(void)
+{
+	pthread_rwlock_unlock(&crew_lock);
+	quiet_end_change();
+}
+
+static void live_as_child(bool in_section, bool opens, bool force)
 {
 	struct hotpatch_patch *patch;
 	struct hotpatch_error err;
@@ -97,7 +150,7 @@ static void live_as_child(bool in_section, bool force)
 	buffer_abandon();
 	abandon_fibers();
 	one_version();
-	if (!HAS_HEAP)
+	if (!opens)
 		_exit(EXIT_SUCCESS);
 	patch = open_version(CHILD_VERSION);
 	must(hotpatch_patch_apply(patch, &patient, &err), &err);
@@ -131,27 +184,38 @@ static void await_child(pid_t child)
 		     WEXITSTATUS(status));
 }
 
+static pid_t fork_one(uint64_t *state, bool opens)
+{
+	bool in_section = roll(state, 2);
+	bool force = FORCES && roll(state, 4) == 0;
+	pid_t child;
+
+	if (in_section)
+		hotpatch_enter();
+	child = fork();
+	if (child == 0)
+		live_as_child(in_section, opens, force);
+	if (in_section)
+		hotpatch_leave();
+	if (child < 0)
+		fail("no child could be made", errno, 0);
+	return child;
+}
+
 void *fork_children(void *index)
 {
 	uint64_t state = options.seed + (uintptr_t)index;
-	bool in_section;
-	bool force;
+	bool is_still;
 	pid_t child;
 
 	chance_start((unsigned int)(uintptr_t)index);
 	become_task();
 	while (!is_over()) {
-		in_section = roll(&state, 2);
-		force = FORCES && roll(&state, 4) == 0;
-		if (in_section)
-			hotpatch_enter();
-		child = fork();
-		if (child == 0)
-			live_as_child(in_section, force);
-		if (in_section)
-			hotpatch_leave();
-		if (child < 0)
-			fail("no child could be made", errno, 0);
+		is_still = !HEAP_SURVIVES && roll(&state, 2) &&
+			   begin_stillness();
+		child = fork_one(&state, HEAP_SURVIVES || is_still);
+		if (is_still)
+			end_stillness();
 		await_child(child);
 		poll(NULL, 0, 1 + (int)roll(&state, PAUSE_MS));
 		quiet_point(false);

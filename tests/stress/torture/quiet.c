@@ -11,7 +11,7 @@
 #include <pthread.h>
 #include <sched.h>
 
-static pthread_rwlock_t changes_lock =
+pthread_rwlock_t quiet_changes_lock =
 	PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
 static uint32_t quiet;
 static uint32_t inside;
@@ -26,12 +26,12 @@ void quiet_expect(unsigned int readers)
 
 void quiet_begin_change(void)
 {
-	pthread_rwlock_rdlock(&changes_lock);
+	pthread_rwlock_rdlock(&quiet_changes_lock);
 }
 
 void quiet_end_change(void)
 {
-	pthread_rwlock_unlock(&changes_lock);
+	pthread_rwlock_unlock(&quiet_changes_lock);
 }
 
 uint64_t quiet_waits_since(void)
@@ -166,7 +166,7 @@ void *keep_quiet(void *index)
 	become_task();
 	while (!is_over()) {
 		nap(&state, options.only ? 5000 : 200000);
-		pthread_rwlock_wrlock(&changes_lock);
+		pthread_rwlock_wrlock(&quiet_changes_lock);
 		if (begin_quiet()) {
 			patch = open_version(QUIET_VERSION);
 			change_once(patch, true, roll(&state, 2));
@@ -176,7 +176,7 @@ void *keep_quiet(void *index)
 		} else {
 			end_quiet();
 		}
-		pthread_rwlock_unlock(&changes_lock);
+		pthread_rwlock_unlock(&quiet_changes_lock);
 	}
 	return NULL;
 }

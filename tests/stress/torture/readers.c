@@ -150,6 +150,7 @@ void *come_and_go(void *index)
 	become_task();
 	while (!is_over()) {
 		count = 1 + roll(&state, 3);
+		crew_begin_change();
 		for (i = 0; i < count; i++)
 			if (pthread_create(&threads[i], NULL, work_briefly,
 					   (void *)(uintptr_t)roll(&state,
@@ -157,6 +158,7 @@ void *come_and_go(void *index)
 				fail("no thread could be made", errno, 0);
 		for (i = 0; i < count; i++)
 			pthread_join(threads[i], NULL);
+		crew_end_change();
 		quiet_point(false);
 	}
 	return NULL;

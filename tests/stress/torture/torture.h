@@ -13,6 +13,7 @@
 
 #include <hotpatch/hotpatch.h>
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -160,6 +161,11 @@ void *keep_quiet(void *index);
 /* Around what a changer does. */
 void quiet_begin_change(void);
 void quiet_end_change(void);
+/* Held for writing: no change is under way. */
+extern pthread_rwlock_t quiet_changes_lock;
+/* Around making threads and their ends (forks.c). */
+void crew_begin_change(void);
+void crew_end_change(void);
 
 /* ---- A store buffer that drains late (buffer.c) ---- */
 
