@@ -11,38 +11,30 @@
 #include "../engine.h"
 #include "../stage.h"
 #include "../status.h"
+#include "exchange.h"
 #include "host.h"
 #include "list.h"
-#include "text.h"
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* One function of a batch; @fresh: its trampoline was built for it. */
-struct item {
-	struct hp_host *host;
-	struct hp_redirected *record;
-	bool fresh;
-};
-
 /* @items are sorted by address, so those of one module lie together. */
 struct batch {
 	struct hp_space space;
 	struct hp_list storage;
-	struct item *items;
+	struct hp_exchange_item *items;
 	size_t count;
-	struct hp_edit *edits; /* one for each item */
 	void *description;
 	bool on;	  /* what the functions become */
 	bool kept;	  /* by the host's wish, which keeps modules loaded */
-	bool was_visible; /* some did */
+	bool was_visible; /* see struct hp_exchange */
 	struct hotpatch_error *err;
 };
 
 static enum hotpatch_status refuse(const struct batch *batch,
-				   const struct item *item,
+				   const struct hp_exchange_item *item,
 				   enum hotpatch_status status, const char *why)
 {
 	const char *name = item->record->slot.name;
@@ -57,15 +49,10 @@ static enum hotpatch_status no_memory(const struct batch *batch)
 			"no memory to redirect functions or release them");
 }
 
-static uintptr_t head_of(const struct hp_redirected *record)
-{
-	return record->start + record->function->skip;
-}
-
 static int compare_items(const void *a, const void *b)
 {
-	const struct item *one = a;
-	const struct item *other = b;
+	const struct hp_exchange_item *one = a;
+	const struct hp_exchange_item *other = b;
 
 	return one->record->start < other->record->start ?
 		       -1 :
@@ -95,13 +82,12 @@ static enum hotpatch_status take_items(struct batch *batch,
 				       const struct hp_batch_item *wanted,
 				       size_t count)
 {
-	struct item *item;
+	struct hp_exchange_item *item;
 	size_t i;
 
 	batch->items = hp_list_append(&batch->storage, sizeof(*batch->items),
 				      count + 1);
-	batch->edits = calloc(count + 1, sizeof(*batch->edits));
-	if (!batch->items || !batch->edits)
+	if (!batch->items)
 		return no_memory(batch);
 	for (i = 0; i < count; i++) {
 		item = &batch->items[batch->count];
@@ -120,8 +106,8 @@ static enum hotpatch_status take_items(struct batch *batch,
 static bool overlaps(const struct hp_redirected *one,
 		     const struct hp_redirected *other)
 {
-	uintptr_t a = head_of(one);
-	uintptr_t b = head_of(other);
+	uintptr_t a = hp_exchange_head(one);
+	uintptr_t b = hp_exchange_head(other);
 
 	return (a < b + other->trampoline.extent &&
 		b < a + one->trampoline.jump_size) ||
@@ -135,8 +121,8 @@ static bool is_in_the_way(const struct hp_redirected *neighbour,
 	return neighbour && neighbour->on && overlaps(neighbour, record);
 }
 
-static enum hotpatch_status check_neighbours(const struct batch *batch,
-					     const struct item *item)
+static enum hotpatch_status
+check_neighbours(const struct batch *batch, const struct hp_exchange_item *item)
 {
 	const struct hp_function *function = item->record->function;
 	ptrdiff_t step;
@@ -154,7 +140,7 @@ static enum hotpatch_status check_neighbours(const struct batch *batch,
 }
 
 static enum hotpatch_status check_refusal(const struct batch *batch,
-					  const struct item *item)
+					  const struct hp_exchange_item *item)
 {
 	enum hotpatch_refusal refusal =
 		(enum hotpatch_refusal)item->record->function->refusal;
@@ -167,7 +153,7 @@ static enum hotpatch_status check_refusal(const struct batch *batch,
 
 /* What is written, what is moved, and what both jumps rely on. */
 static enum hotpatch_status check_bytes(const struct batch *batch,
-					const struct item *item)
+					const struct hp_exchange_item *item)
 {
 	const struct hp_redirected *record = item->record;
 	const struct hp_function *function = record->function;
@@ -192,7 +178,7 @@ static enum hotpatch_status check_jumps(const struct batch *batch)
 
 	for (i = 0; i < batch->count; i++) {
 		record = batch->items[i].record;
-		if (memcmp((const void *)head_of(record),
+		if (memcmp((const void *)hp_exchange_head(record),
 			   record->trampoline.jump,
 			   record->trampoline.extent) != 0)
 			return refuse(batch, &batch->items[i],
@@ -203,7 +189,8 @@ static enum hotpatch_status check_jumps(const struct batch *batch)
 	return HOTPATCH_OK;
 }
 
-static enum hotpatch_status build_item(struct batch *batch, struct item *item)
+static enum hotpatch_status build_item(struct batch *batch,
+				       struct hp_exchange_item *item)
 {
 	struct hp_redirected *record = item->record;
 	struct hotpatch_slot *slot = &record->slot;
@@ -246,19 +233,6 @@ static void unbuild(struct batch *batch)
 	}
 }
 
-/* The bytes that an item's function shall have. */
-static void write_edit(const struct hp_redirected *record, bool on,
-		       struct hp_edit *edit)
-{
-	const struct hp_function *function = record->function;
-
-	edit->address = head_of(record);
-	edit->size = record->trampoline.jump_size;
-	memcpy(edit->bytes,
-	       on ? record->trampoline.jump : function->bytes + function->skip,
-	       edit->size);
-}
-
 static enum hotpatch_status describe(struct batch *batch)
 {
 	struct hp_trampoline **fresh =
@@ -277,126 +251,6 @@ static enum hotpatch_status describe(struct batch *batch)
 	}
 	free(fresh);
 	return complete ? HOTPATCH_OK : no_memory(batch);
-}
-
-/* How many items from @first on are in the module of the first. */
-static size_t run_of(const struct batch *batch, size_t first)
-{
-	size_t i = first;
-
-	while (i < batch->count &&
-	       batch->items[i].host == batch->items[first].host)
-		i++;
-	return i - first;
-}
-
-/* The items of one module, and its changed pages. */
-struct part {
-	size_t first;
-	size_t count;
-	struct hp_text text;
-};
-
-static const char *path_of(const struct batch *batch, const struct part *part)
-{
-	return batch->items[part->first].host->path;
-}
-
-static enum hotpatch_status prepare_part(struct batch *batch, struct part *part,
-					 bool on)
-{
-	size_t i;
-
-	for (i = part->first; i < part->first + part->count; i++)
-		write_edit(batch->items[i].record, on, &batch->edits[i]);
-	return hp_text_prepare(&batch->space, path_of(batch, part),
-			       batch->edits + part->first, part->count,
-			       &part->text, batch->err);
-}
-
-static enum hotpatch_status commit_part(struct batch *batch, struct part *part,
-					bool on)
-{
-	enum hotpatch_status status;
-	size_t i;
-
-	status = hp_text_commit(&part->text, path_of(batch, part), batch->err);
-	if (status != HOTPATCH_OK)
-		return status;
-	batch->was_visible = true;
-	for (i = part->first; i < part->first + part->count; i++)
-		batch->items[i].record->on = on;
-	return status;
-}
-
-static enum hotpatch_status prepare_parts(struct batch *batch,
-					  struct part *parts, size_t *count)
-{
-	enum hotpatch_status status = HOTPATCH_OK;
-	struct part *part;
-	size_t first;
-
-	for (first = 0; first < batch->count && !status; first += part->count) {
-		part = &parts[*count];
-		part->first = first;
-		part->count = run_of(batch, first);
-		status = prepare_part(batch, part, batch->on);
-		*count += !status;
-	}
-	if (status != HOTPATCH_OK)
-		while (*count)
-			hp_text_abandon(&parts[--*count].text);
-	return status;
-}
-
-/* What was done is undone. Where the system refuses that, too, functions stay
- * as they have become, which is no difference to their callers. */
-static void take_back(struct batch *batch, struct part *parts, size_t done)
-{
-	struct hotpatch_error *err = batch->err;
-	size_t i;
-
-	batch->err = NULL; /* what is told is the first failure */
-	for (i = 0; i < done; i++)
-		if (prepare_part(batch, &parts[i], !batch->on) == HOTPATCH_OK)
-			(void)commit_part(batch, &parts[i], !batch->on);
-	batch->err = err;
-}
-
-static enum hotpatch_status commit_parts(struct batch *batch,
-					 struct part *parts, size_t count)
-{
-	enum hotpatch_status status = HOTPATCH_OK;
-	size_t done = 0;
-	size_t i;
-
-	for (i = 0; i < count && !status; i++) {
-		status = commit_part(batch, &parts[i], batch->on);
-		done += !status;
-	}
-	if (status == HOTPATCH_OK)
-		return status;
-	for (; i < count; i++)
-		hp_text_abandon(&parts[i].text);
-	take_back(batch, parts, done);
-	return status;
-}
-
-/* The pages of all modules are prepared before those of the first are put in
- * place, so that little is left that can fail in between. */
-static enum hotpatch_status exchange_all(struct batch *batch)
-{
-	struct part *parts = calloc(batch->count, sizeof(*parts));
-	enum hotpatch_status status;
-	size_t count = 0;
-
-	if (!parts)
-		return no_memory(batch);
-	status = prepare_parts(batch, parts, &count);
-	if (status == HOTPATCH_OK)
-		status = commit_parts(batch, parts, count);
-	free(parts);
-	return status;
 }
 
 /* Keeps the batch's modules loaded. @batch has all of its functions. */
@@ -436,12 +290,14 @@ static void unpin_hosts(struct batch *batch)
 static enum hotpatch_status reserve_slots(struct batch *batch)
 {
 	bool complete = true;
+	size_t run;
 	size_t i;
 
 	hp_engine_lock();
-	for (i = 0; i < batch->count && complete; i += run_of(batch, i))
-		complete = hp_module_reserve(batch->items[i].host->table,
-					     run_of(batch, i));
+	for (i = 0; i < batch->count && complete; i += run) {
+		run = hp_exchange_run(batch->items, batch->count, i);
+		complete = hp_module_reserve(batch->items[i].host->table, run);
+	}
 	hp_engine_unlock();
 	return complete ? HOTPATCH_OK : no_memory(batch);
 }
@@ -464,6 +320,21 @@ static void enlist_slots(struct batch *batch)
 		hp_module_add_slot(host->table, &batch->items[i].record->slot);
 	}
 	hp_engine_unlock();
+}
+
+static enum hotpatch_status exchange_all(struct batch *batch)
+{
+	struct hp_exchange exchange = {
+		.space = &batch->space,
+		.items = batch->items,
+		.count = batch->count,
+		.on = batch->on,
+		.err = batch->err,
+	};
+	enum hotpatch_status status = hp_exchange(&exchange);
+
+	batch->was_visible = exchange.was_visible;
+	return status;
 }
 
 static enum hotpatch_status prepare_batch(struct batch *batch)
@@ -604,7 +475,6 @@ static enum hotpatch_status run(struct batch *batch,
 		unpin_hosts(batch);
 	hp_space_close(&batch->space);
 	free(batch->storage.items);
-	free(batch->edits);
 	return status;
 }
 

@@ -9,6 +9,7 @@
 #include "../status.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <link.h>
 #include <limits.h>
 #include <stdio.h>
@@ -167,8 +168,11 @@ static enum hotpatch_status find_host(const char *module, uintptr_t address,
 	struct hp_module_facts facts;
 
 	dl_iterate_phdr(visit, &search);
-	if (!search.inside || !hp_module_find(search.inside, &facts) ||
-	    !complete_path(&search))
+	if (search.inside && !complete_path(&search))
+		return hp_error(err, HOTPATCH_E_TEXT, errno, "/proc/self/exe",
+				"the program's file is told by /proc alone: %s",
+				strerror(errno));
+	if (!search.inside || !hp_module_find(search.inside, &facts))
 		return hp_error(err, HOTPATCH_E_NO_MODULE, 0, object,
 				"%s is not a loaded module", object);
 	return open_host(&search, &facts, host, err);
