@@ -378,6 +378,7 @@ enum hotpatch_status hp_patch_bind(struct hotpatch_patch *patch,
 		hp_store_relaxed(hp_patch_record(patch, i)->original,
 				 slot->original);
 		hp_slot_link(slot, &patch->bindings[i]);
+		patch->anywhere |= !module->start;
 	}
 	return HOTPATCH_OK;
 }

@@ -40,6 +40,8 @@
  * @reversed:   its last transition was turned round by a missed deadline
  * @unloading:  a thread is busy with its proof or its unmapping
  * @forced:     tasks may be in its code whatever they say
+ * @anywhere:   it replaced a function that was not marked, which tasks may call
+ *              at rest as well
  * @voucher:    who vouches for the file
  * @owner:      process that wrote the private copy
  * @redirects:  one for each of the manifest's; NULL if it redirects nothing
@@ -63,6 +65,7 @@ struct hotpatch_patch {
 	bool leads;
 	bool reversed;
 	bool forced;
+	bool anywhere;
 	bool unloading;
 	uint64_t order;
 	uint64_t born;

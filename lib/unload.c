@@ -10,7 +10,9 @@
  *  - no signal is handled by it, no shadow needs it for its destructor, and it
  *    cannot have made a key of threads;
  *  - every thread that is no task is asleep with nothing of the code on its
- *    stack, because such threads may call entries at any time.
+ *    stack, because such threads may call entries at any time; so is every task
+ *    at rest, if the code replaced a function that was not marked: it may be the
+ *    one that the task waits in.
  *
  * Nobody can come in meanwhile: the targets were settled before, and a thread
  * that was seen clear can only get there through a target.
@@ -52,6 +54,7 @@ struct proof {
 	struct hp_stack_range range;
 	uint64_t image_bit;
 	int self;
+	bool anywhere; /* see struct hotpatch_patch */
 	bool hopeless; /* nothing can be proven in this process */
 	char who[160];
 };
@@ -161,7 +164,9 @@ static bool thread_is_clear(struct proof *proof, int thread)
 	if (thread == proof->self)
 		return own_stack_is_clear(proof);
 	if (is_task)
-		return task_is_clear(proof, &sight);
+		return task_is_clear(proof, &sight) &&
+		       (!proof->anywhere || sight.seen ||
+			stranger_is_clear(proof, thread));
 	return !HP_KEEP(STRANGERS) || stranger_is_clear(proof, thread);
 }
 
@@ -290,6 +295,7 @@ static bool prove(const struct hotpatch_patch *patch, struct proof *proof)
 	proof->range.start = patch->image.start;
 	proof->range.stop = patch->image.stop;
 	proof->image_bit = (uint64_t)1 << (patch->image_index % 64);
+	proof->anywhere = patch->anywhere;
 	proof->self = (int)syscall(SYS_gettid);
 	errno = 0;
 	proof->reader = hp_stack_open();

@@ -197,6 +197,54 @@ START_TEST(a_section_keeps_its_view_of_redirected_functions)
 }
 END_TEST
 
+static sem_t inside;
+static sem_t leave_inside;
+
+/* Called by the bundle "blocking". */
+HOTPATCH_API void wait_inside(void);
+
+void wait_inside(void)
+{
+	sem_post(&inside);
+	await_semaphore(&leave_inside);
+}
+
+static void *call_at_rest(void *argument)
+{
+	int *result = argument;
+
+	hotpatch_enter();
+	hotpatch_leave();
+	*result = call_plain(1);
+	return NULL;
+}
+
+/* A host knows where its marked functions are called, but not this one. */
+START_TEST(code_stays_while_a_task_at_rest_is_in_it)
+{
+	struct hotpatch_patch *patch;
+	pthread_t thread;
+	int result = 0;
+
+	sem_init(&inside, 0, 0);
+	sem_init(&leave_inside, 0, 0);
+	redirect_names(both, 1);
+	patch = apply_bundle("blocking");
+	ck_assert_int_eq(pthread_create(&thread, NULL, call_at_rest, &result),
+			 0);
+	await_semaphore(&inside);
+	revert(patch);
+	expect_status(HOTPATCH_E_TIMEOUT,
+		      hotpatch_patch_wait(patch, HOTPATCH_UNMAPPED, 50, &err));
+	ck_assert_uint_eq(count_copies(), 1);
+	sem_post(&leave_inside);
+	pthread_join(thread, NULL);
+	ck_assert_int_eq(result, 302);
+	await_unmapped(patch);
+	hotpatch_patch_close(patch);
+}
+END_TEST
+
 START_TEST(redirected_functions_are_listed_as_slots)
 {
 	struct hotpatch_slot_info info;
@@ -509,6 +557,7 @@ int main(void)
 		a_bundle_replaces_what_was_redirected_and_calls_the_original,
 		patches_stack_and_leave_in_any_order,
 		a_section_keeps_its_view_of_redirected_functions,
+		code_stays_while_a_task_at_rest_is_in_it,
 		redirected_functions_are_listed_as_slots,
 		an_address_does_for_a_name,
 		what_is_redirected_already_stays_as_it_is,
