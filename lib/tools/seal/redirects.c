@@ -103,7 +103,8 @@ static struct hp_function *find_function(const struct wanted *wanted)
 	else if (is_inlined(wanted))
 		report(wanted, HP_REASON_NO_FUNCTION,
 		       "it was inlined everywhere and has no code of its own");
-	else if (hp_binary_symbol(host_of(wanted), false, replace->name,
+	else if (!hp_binary_function(host_of(wanted), replace->name) &&
+		 hp_binary_symbol(host_of(wanted), false, replace->name,
 				  &symbol))
 		report(wanted, HP_REASON_NO_DEBUG,
 		       "there is no debugging information of it");
