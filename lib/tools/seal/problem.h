@@ -32,6 +32,15 @@
 	X(IMMUTABLE, "immutable", true,                                        \
 	  "redirect the functions that call it instead")                       \
 	X(COPY, "copy", true, "replace the callers that are named, too")       \
+	X(IPA_RA, "ipa-ra", true,                                              \
+	  "compile that file with -fno-ipa-ra, or replace the callers that "   \
+	  "are named, too")                                                    \
+	X(FOLDED, "folded", true,                                              \
+	  "keep them apart with -fno-ipa-icf or --icf=none, or allow it if "   \
+	  "the fix is right for all of them")                                  \
+	X(LTO, "lto", false,                                                   \
+	  "what was copied or specialised is known as far as the debugging "   \
+	  "information and the symbols tell")                                  \
 	X(THREAD_LOCAL, "thread-local", true,                                  \
 	  "a bundle cannot bring one; import the host's with "                 \
 	  "HOTPATCH_IMPORT_TLS()")                                             \
