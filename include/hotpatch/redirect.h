@@ -16,6 +16,7 @@
  * inlined copy of the function is not redirected, and a caller in the same file
  * may have been compiled to know which registers the original leaves alone
  * (gcc -fipa-ra). Functions that are called from other modules are free of both.
+ * The command "hotpatch assess" tells, for each function, what was done to it.
  */
 #ifndef HOTPATCH_REDIRECT_H
 #define HOTPATCH_REDIRECT_H

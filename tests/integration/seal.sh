@@ -410,7 +410,7 @@ expect 8 check "$directory/once.so" --target 99999999
 promise=assess_tells_how_each_function_can_be_patched
 expect 0 assess "$directory/direct"
 has '^handle .*table .*inlined past the entry .*shortcut'
-has '^plain .*unprepared .*not defined with'
+has '^plain .*\(redirect, tier\|unprepared .*built without redirection\)'
 expect 0 --json assess "$directory/direct"
 has '"way": "table"'
 expect 1 assess "$directory/stripped"

@@ -28,7 +28,7 @@ struct row {
 	struct hp_function code; /* its instance out of line, if it has one */
 	unsigned int tier;
 	struct hp_problems problems; /* of redirecting it */
-	size_t copies; /* where it was inlined */
+	size_t copies;		     /* where it was inlined */
 	char callers[256];
 	char why[640];
 };
@@ -121,8 +121,8 @@ static void judge_redirect(const struct assessment *assessment, struct row *row)
 
 	hp_traps_check(&assessment->traps, &row->code, &row->problems);
 	if (has_body(&row->code))
-		verdict = hp_verdict_of(assessment->verdicts,
-					row->code.address);
+		verdict =
+			hp_verdict_of(assessment->verdicts, row->code.address);
 	problem = worst(row);
 	row->tier = verdict.tier;
 	if (has_body(&row->code) && !verdict.why &&
@@ -211,12 +211,10 @@ static enum hotpatch_status read_code(struct assessment *assessment,
 				      struct hotpatch_error *err)
 {
 	const struct hp_binary *binary = &assessment->binary;
-	enum hotpatch_status status =
-		hp_verdict_open(binary->path, binary->build_id,
-				&assessment->verdicts, err);
+	enum hotpatch_status status = hp_verdict_open(
+		binary->path, binary->build_id, &assessment->verdicts, err);
 
-	if (status == HOTPATCH_OK &&
-	    !hp_traps_open(&assessment->traps, binary))
+	if (status == HOTPATCH_OK && !hp_traps_open(&assessment->traps, binary))
 		return hp_error(err, HOTPATCH_E_NO_MEMORY, 0, binary->path,
 				"no memory for the code of %s", binary->path);
 	return status;
@@ -224,13 +222,14 @@ static enum hotpatch_status read_code(struct assessment *assessment,
 
 static json_t *report_row(const struct row *row)
 {
-	json_t *object = json_pack(
-		"{s:o, s:o, s:s, s:I, s:o, s:o, s:o}", "name",
-		hp_wire_text(row->name), "file", hp_wire_text(row->file), "way",
-		way_text(row->way), "copies", (json_int_t)row->copies,
-		"inlined_into", hp_wire_text(row->callers), "why",
-		hp_wire_text(row->why), "problems",
-		hp_problems_report(&row->problems));
+	json_t *object = json_pack("{s:o, s:o, s:s, s:I, s:o, s:o, s:o}",
+				   "name", hp_wire_text(row->name), "file",
+				   hp_wire_text(row->file), "way",
+				   way_text(row->way), "copies",
+				   (json_int_t)row->copies, "inlined_into",
+				   hp_wire_text(row->callers), "why",
+				   hp_wire_text(row->why), "problems",
+				   hp_problems_report(&row->problems));
 
 	if (row->way == BY_REDIRECT)
 		json_object_set_new(object, "tier", json_integer(row->tier));

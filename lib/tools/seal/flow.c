@@ -264,8 +264,8 @@ static void begin_defined(struct flow *flow, const struct hp_routine *routine)
 	if (!routine->count)
 		return;
 	if (!routine->is_part)
-		flow->steps[routine->first].defined =
-			routine->given | routine->varied;
+		flow->steps[routine->first].defined = routine->given |
+						      routine->varied;
 	for (i = 0; routine->strange && i < routine->count; i++)
 		flow->steps[routine->first + i].defined = HP_REGISTERS_ALL;
 }

@@ -153,10 +153,9 @@ static void find_symbols(const struct hp_traps *traps,
 	size_t count;
 
 	for (symbol = hp_traps_symbols_at(traps, function->address, &count);
-	     count && symbol->address == function->address;
-	     count--, symbol++) {
+	     count && symbol->address == function->address; count--, symbol++) {
 		hp_traps_plain_name(symbol->name, plain, sizeof(plain));
-		if (!strcmp(plain, function->name))
+		if (!strcmp(symbol->name, function->name))
 			namesakes++;
 		else if (is_other(traps, function, plain))
 			hp_names_add(names, plain);
@@ -197,8 +196,7 @@ static bool calls_itself(Dwarf_Die *die)
 	Dwarf_Die child;
 	bool more;
 
-	for (more = hp_die_first(die, &child); more;
-	     more = hp_die_next(&child))
+	for (more = hp_die_first(die, &child); more; more = hp_die_next(&child))
 		if (dwarf_tag(&child) == DW_TAG_call_site ||
 		    dwarf_tag(&child) == DW_TAG_GNU_call_site ||
 		    dwarf_tag(&child) == DW_TAG_inlined_subroutine ||
@@ -219,6 +217,29 @@ static bool became_jump(const struct hp_traps *traps,
 	return goal && (!to || goal->start == to) && !calls_itself(&die);
 }
 
+/* The name of the function, which became a jump, that begins with @routine;
+ * "" if it did not. What is such a jump has no body in the debugging
+ * information, or one that calls nothing. */
+static const char *jumping_name(const struct hp_traps *traps,
+				const struct hp_function *function,
+				const struct hp_routine *routine)
+{
+	const struct hp_function **other;
+	const struct hp_routine *goal;
+	size_t left;
+
+	other = hp_traps_at(traps, routine->start, &left);
+	if (left && (*other)->address == routine->start)
+		return became_jump(traps, *other, function->address) ?
+			       (*other)->name :
+			       "";
+	goal = jumps_to(&traps->machine, routine);
+	return goal && goal->start == function->address &&
+			       is_other(traps, function, routine->name) ?
+		       routine->name :
+		       "";
+}
+
 /* Those that became a jump to the function. */
 static void find_jumps(const struct hp_traps *traps,
 		       const struct hp_function *function,
@@ -228,22 +249,15 @@ static void find_jumps(const struct hp_traps *traps,
 	const struct hp_routine *routines = machine->routines.items;
 	const struct hp_routine *routine =
 		hp_machine_routine(machine, function->address);
-	const struct hp_function **other;
 	const struct hp_edge *edge;
-	uint64_t address;
 	size_t count = 0;
-	size_t left;
 
 	if (!routine)
 		return;
 	for (edge = hp_machine_into(machine, routine, &count); count;
-	     count--, edge++) {
-		address = routines[edge->from].start;
-		for (other = hp_traps_at(traps, address, &left);
-		     left && (*other)->address == address; left--, other++)
-			if (became_jump(traps, *other, function->address))
-				hp_names_add(names, (*other)->name);
-	}
+	     count--, edge++)
+		hp_names_add(names, jumping_name(traps, function,
+						 &routines[edge->from]));
 }
 
 static void check_jump(const struct hp_traps *traps,
@@ -290,6 +304,8 @@ void hp_traps_check_absent(const struct hp_traps *traps,
 	struct hp_names names = {.count = 0};
 	const struct hp_trap_symbol *symbol;
 	const struct hp_function **other;
+	const struct hp_routine *routine;
+	const struct hp_routine *goal;
 	size_t count;
 	size_t left;
 
@@ -301,6 +317,10 @@ void hp_traps_check_absent(const struct hp_traps *traps,
 			       function->name);
 		return;
 	}
+	routine = hp_machine_routine(&traps->machine, symbol->address);
+	goal = routine ? jumps_to(&traps->machine, routine) : NULL;
+	if (goal)
+		hp_names_add(&names, goal->name);
 	for (other = hp_traps_at(traps, symbol->address, &left);
 	     left && (*other)->address == symbol->address; left--, other++)
 		hp_names_add(&names, (*other)->name);

@@ -26,7 +26,13 @@ static const ZydisRegister general[GENERAL_COUNT] = {
 	ZYDIS_REGISTER_RCX, ZYDIS_REGISTER_R8,	ZYDIS_REGISTER_R9,
 	ZYDIS_REGISTER_RAX, ZYDIS_REGISTER_R10, ZYDIS_REGISTER_R11,
 };
-enum { RDX = 2, ARGUMENTS = 6, RAX = 6, R10 = 7, VECTOR_ARGUMENTS = 8 };
+enum {
+	RDX = 2,
+	ARGUMENTS = 6,
+	RAX = 6,
+	R10 = 7,
+	VECTOR_ARGUMENTS = 8
+};
 
 bool hp_effect_is_known(void)
 {
@@ -85,7 +91,8 @@ static bool is_constant(const ZydisDecodedInstruction *raw,
 {
 	size_t last = raw->operand_count_visible;
 
-	if (last < 2 || operands[last - 1].type != ZYDIS_OPERAND_TYPE_REGISTER ||
+	if (last < 2 ||
+	    operands[last - 1].type != ZYDIS_OPERAND_TYPE_REGISTER ||
 	    operands[last - 2].type != ZYDIS_OPERAND_TYPE_REGISTER ||
 	    operands[last - 1].reg.value != operands[last - 2].reg.value)
 		return false;

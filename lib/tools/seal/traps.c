@@ -269,8 +269,8 @@ static void check_keepers(const struct hp_traps *traps,
 	struct keepers keepers = {traps, function, NULL, problems};
 
 	if (traps->is_read)
-		keepers.routine = hp_machine_routine(&traps->machine,
-						     function->address);
+		keepers.routine =
+			hp_machine_routine(&traps->machine, function->address);
 	if (keepers.routine)
 		hp_machine_keepers(&traps->machine, keepers.routine, add_keeper,
 				   &keepers);
