@@ -117,12 +117,41 @@ static enum hotpatch_status report_changed(struct hp_change *change,
 	return HOTPATCH_OK;
 }
 
+/* The connection keeps the handle. Of a bundle that was only checked there is
+ * one if it is here already. */
+static enum hotpatch_status try_stage(struct hp_change *change)
+{
+	enum hotpatch_status status = open_bundle(change);
+	struct hotpatch_patch_info info;
+
+	if (status)
+		return status;
+	if (!change->patch) {
+		change->result = json_pack("{s:b}", "already", 0);
+		return HOTPATCH_OK;
+	}
+	hotpatch_patch_info(change->patch, &info);
+	change->result = hp_change_report(change->patch,
+					  info.state != HOTPATCH_LOADED);
+	return HOTPATCH_OK;
+}
+
+static enum hotpatch_status find_or_open(struct hp_change *change)
+{
+	if (change->patch)
+		return HOTPATCH_OK;
+	if (change->kind == HP_CHANGE_APPLY)
+		return open_bundle(change);
+	if (!hotpatch_patch_find(change->name, &change->patch))
+		return HOTPATCH_OK;
+	return hp_error(&change->err, HOTPATCH_E_NO_PATCH, 0, change->name,
+			"No patch is called %s.", change->name);
+}
+
 static enum hotpatch_status try_apply(struct hp_change *change)
 {
-	enum hotpatch_status status = HOTPATCH_OK;
+	enum hotpatch_status status = find_or_open(change);
 
-	if (!change->patch)
-		status = open_bundle(change);
 	if (status)
 		return status;
 	return report_changed(change, hotpatch_patch_apply(change->patch,
@@ -224,7 +253,10 @@ static enum hotpatch_status try_revert_all(struct hp_change *change)
 static enum hotpatch_status try_kind(struct hp_change *change)
 {
 	switch (change->kind) {
+	case HP_CHANGE_STAGE:
+		return try_stage(change);
 	case HP_CHANGE_APPLY:
+	case HP_CHANGE_APPLY_STAGED:
 		return try_apply(change);
 	case HP_CHANGE_REVERT:
 		return try_revert(change);
@@ -240,7 +272,7 @@ bool hp_change_try(struct hp_change *change)
 	if (change->status == HOTPATCH_E_BUSY && hp_now_ms() < change->until_ms)
 		return false;
 	/* Its handle may be the last. */
-	if (change->status && change->kind == HP_CHANGE_APPLY) {
+	if (change->status && change->kind <= HP_CHANGE_APPLY_STAGED) {
 		hotpatch_patch_close(change->patch);
 		change->patch = NULL;
 	}

@@ -15,8 +15,11 @@
 /* A bundle and its signature. */
 #define HP_PASSED_LIMIT 2
 
+/* The first three may hold the only handle of a patch. */
 enum hp_change_kind {
+	HP_CHANGE_STAGE,
 	HP_CHANGE_APPLY,
+	HP_CHANGE_APPLY_STAGED,
 	HP_CHANGE_REVERT,
 	HP_CHANGE_REVERT_ALL,
 };

@@ -177,22 +177,35 @@ static enum hotpatch_status read_bundle(const struct call *call,
 	return status;
 }
 
-static enum hotpatch_status serve_apply(const struct call *call)
+static enum hotpatch_status serve_bundle(const struct call *call,
+					 enum hp_change_kind kind,
+					 bool check_only)
 {
 	struct hp_change change = {
-		.kind = HP_CHANGE_APPLY,
+		.kind = kind,
 		.fds = {-1, -1},
 		.name = "the bundle",
 		.open.size = sizeof(change.open),
+		.open.check_only = check_only,
 	};
 	enum hotpatch_status status = read_bundle(call, &change);
 
-	if (!status)
+	if (!status && kind == HP_CHANGE_APPLY)
 		status = read_options(call, &change);
 	if (!status)
 		return start(call, &change);
 	hp_change_release(&change);
 	return status;
+}
+
+static enum hotpatch_status serve_check(const struct call *call)
+{
+	return serve_bundle(call, HP_CHANGE_STAGE, true);
+}
+
+static enum hotpatch_status serve_stage(const struct call *call)
+{
+	return serve_bundle(call, HP_CHANGE_STAGE, false);
 }
 
 static enum hotpatch_status read_name(const struct call *call,
@@ -206,6 +219,23 @@ static enum hotpatch_status read_name(const struct call *call,
 		return status;
 	return hp_error(call->err, HOTPATCH_E_ARGUMENT, 0, "name",
 			"The patch's name is missing.");
+}
+
+/* With a name, one that was staged; else the bundle that came along. */
+static enum hotpatch_status serve_apply(const struct call *call)
+{
+	struct hp_change change = {
+		.kind = HP_CHANGE_APPLY_STAGED,
+		.fds = {-1, -1},
+	};
+	enum hotpatch_status status;
+
+	if (!json_object_get(call->request->params, "name"))
+		return serve_bundle(call, HP_CHANGE_APPLY, false);
+	status = read_options(call, &change);
+	if (!status)
+		status = read_name(call, &change.name);
+	return status ? status : start(call, &change);
 }
 
 static enum hotpatch_status serve_revert(const struct call *call)
@@ -281,6 +311,8 @@ static const struct method methods[] = {
 	{"status", HP_ACCESS_READ, serve_status},
 	{"events", HP_ACCESS_READ, serve_events},
 	{"wait", HP_ACCESS_READ, serve_wait},
+	{"check", HP_ACCESS_ADMIN, serve_check},
+	{"stage", HP_ACCESS_ADMIN, serve_stage},
 	{"apply", HP_ACCESS_ADMIN, serve_apply},
 	{"revert", HP_ACCESS_ADMIN, serve_revert},
 };
