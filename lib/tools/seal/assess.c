@@ -117,7 +117,7 @@ static bool has_body(const struct hp_function *function)
 static void judge_redirect(const struct assessment *assessment, struct row *row)
 {
 	const struct hp_problem *problem;
-	struct hp_verdict verdict = {NULL, 0};
+	struct hp_verdict verdict = {.why = NULL};
 
 	hp_traps_check(&assessment->traps, &row->code, &row->problems);
 	if (has_body(&row->code))
