@@ -19,11 +19,28 @@
 #define HEAP_GROWTH ((uintptr_t)64 << 20)
 #define ATTEMPTS 8
 
+/* How many mappings begin at or before @address. */
+static size_t count_before(const struct hp_space *space, uintptr_t address)
+{
+	size_t low = 0;
+	size_t high = space->count;
+	size_t middle;
+
+	while (low < high) {
+		middle = low + (high - low) / 2;
+		if (space->mappings[middle].start <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 static bool insert(struct hp_space *space, const struct hp_mapping *mapping)
 {
 	size_t capacity = space->capacity ? space->capacity * 2 : 256;
+	size_t place = count_before(space, mapping->start);
 	struct hp_mapping *grown;
-	size_t place = space->count;
 
 	if (space->count == space->capacity) {
 		grown = realloc(space->mappings, capacity * sizeof(*grown));
@@ -34,13 +51,18 @@ static bool insert(struct hp_space *space, const struct hp_mapping *mapping)
 		space->mappings = grown;
 		space->capacity = capacity;
 	}
-	while (place && space->mappings[place - 1].start > mapping->start)
-		place--;
 	memmove(&space->mappings[place + 1], &space->mappings[place],
 		(space->count - place) * sizeof(*mapping));
 	space->mappings[place] = *mapping;
 	space->count++;
 	return true;
+}
+
+static void remove_at(struct hp_space *space, size_t index)
+{
+	space->count--;
+	memmove(&space->mappings[index], &space->mappings[index + 1],
+		(space->count - index) * sizeof(*space->mappings));
 }
 
 static bool read_line(struct hp_space *space, const char *line)
@@ -197,49 +219,84 @@ static uintptr_t find_free(const struct hp_space *space, uintptr_t low,
 	return nearest_gap(space, index, from, high, near, size);
 }
 
-/* The mapping that begins there leaves the snapshot. */
-static void forget(struct hp_space *space, uintptr_t start)
+/* Pages of relays are many, and often neighbours: those are one mapping, as they
+ * are for the kernel, which keeps the snapshot short. */
+static bool occupy(struct hp_space *space, uintptr_t start, uintptr_t stop)
+{
+	const struct hp_mapping mapping = {
+		.start = start, .stop = stop, .taken = true};
+	size_t index = count_before(space, start);
+	struct hp_mapping *next = &space->mappings[index];
+	struct hp_mapping *previous = next - 1;
+	bool joins_previous = index && previous->taken &&
+			      previous->stop == start;
+	bool joins_next = index < space->count && next->taken &&
+			  next->start == stop;
+
+	if (joins_previous)
+		previous->stop = joins_next ? next->stop : stop;
+	else if (joins_next)
+		next->start = start;
+	else
+		return insert(space, &mapping);
+	if (joins_previous && joins_next)
+		remove_at(space, index);
+	return true;
+}
+
+/* The opposite; without memory the snapshot has more than there is. */
+static void vacate(struct hp_space *space, uintptr_t start, uintptr_t stop)
 {
 	size_t index = first_behind(space, start);
+	struct hp_mapping *mapping = &space->mappings[index];
+	struct hp_mapping rest;
 
-	if (index == space->count || space->mappings[index].start != start)
+	if (index == space->count || mapping->start > start)
 		return;
-	space->count--;
-	memmove(&space->mappings[index], &space->mappings[index + 1],
-		(space->count - index) * sizeof(*space->mappings));
+	if (mapping->start == start && mapping->stop == stop) {
+		remove_at(space, index);
+	} else if (mapping->start == start) {
+		mapping->start = stop;
+	} else if (mapping->stop == stop) {
+		mapping->stop = start;
+	} else {
+		rest = *mapping;
+		rest.start = stop;
+		if (insert(space, &rest))
+			space->mappings[index].stop = start;
+	}
 }
 
 uintptr_t hp_space_take(struct hp_space *space, uintptr_t low, uintptr_t high,
 			uintptr_t near, size_t size, int protection)
 {
-	struct hp_mapping mapping = {.start = 0};
 	int attempts = ATTEMPTS;
+	uintptr_t start;
 	void *taken;
 
 	low = (clamp(low, LOWEST, HIGHEST) + HP_PAGE - 1) & ~(HP_PAGE - 1);
 	high = clamp(high, LOWEST, HIGHEST - size) & ~(HP_PAGE - 1);
 	near &= ~(HP_PAGE - 1);
 	while (low <= high && attempts--) {
-		mapping.start = find_free(space, low, high, near, size);
-		if (!mapping.start)
+		start = find_free(space, low, high, near, size);
+		if (!start)
 			return 0;
-		mapping.stop = mapping.start + size;
 		/* Without room in the snapshot nothing is mapped, so that it
 		 * stays true. */
-		if (!insert(space, &mapping))
+		if (!occupy(space, start, start + size))
 			return 0;
-		taken = mmap((void *)mapping.start, size, protection,
+		taken = mmap((void *)start, size, protection,
 			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
 			     -1, 0);
-		if (taken == (void *)mapping.start)
-			return mapping.start;
+		if (taken == (void *)start)
+			return start;
 		if (taken != MAP_FAILED) {
 			munmap(taken, size); /* a kernel before 4.17 */
 			return 0;
 		}
 		if (errno != EEXIST) {
 			space->cause = errno;
-			forget(space, mapping.start);
+			vacate(space, start, start + size);
 			return 0;
 		}
 	}
@@ -257,7 +314,7 @@ enum hotpatch_status hp_space_failure(const struct hp_space *space)
 void hp_space_give_back(struct hp_space *space, uintptr_t start, size_t size)
 {
 	munmap((void *)start, size);
-	forget(space, start);
+	vacate(space, start, start + size);
 }
 
 bool hp_space_write(const struct hp_space *space, uintptr_t to,

@@ -20,6 +20,7 @@ struct hp_mapping {
 	uint64_t offset;  /* in its file */
 	uint64_t inode;	  /* 0 if it has no file */
 	bool plain_code;  /* readable, executable, private, not writable */
+	bool taken;	  /* through the snapshot; neighbours are one */
 	uintptr_t growth; /* behind it, for what may still come there */
 };
 
