@@ -302,6 +302,14 @@ static uint8_t *describe(const uint8_t *begin, uint8_t *record,
 			  trampoline->relays[0].size);
 		record += DESCRIPTION_SIZE;
 	}
+	/* Who comes there has the first instruction behind it. */
+	if (trampoline->relays[1].start && moved->moved[0].known_stack) {
+		frame = 8;
+		at = put_frame(begin, record, trampoline->relays[1].start,
+			       trampoline->relays[1].size);
+		put_change(at, &moved->moved[0], 0, &frame);
+		record += DESCRIPTION_SIZE;
+	}
 	return record;
 }
 
@@ -337,7 +345,7 @@ static void drop_unwinder(void)
 bool hp_trampoline_describe(struct hp_trampoline *const *trampolines,
 			    size_t count, void **description)
 {
-	size_t size = COMMON_SIZE + count * 2 * DESCRIPTION_SIZE + 4;
+	size_t size = COMMON_SIZE + count * 3 * DESCRIPTION_SIZE + 4;
 	void (*enlist)(void *);
 	uint8_t *begin;
 	uint8_t *at;

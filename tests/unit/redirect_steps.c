@@ -9,6 +9,7 @@
 #include "../single_step.h"
 
 #include <check.h>
+#include <execinfo.h>
 #include <hotpatch/redirect.h>
 #include <stdlib.h>
 
@@ -104,6 +105,67 @@ START_TEST(whoever_is_in_nops_goes_on_when_they_become_others)
 }
 END_TEST
 
+int unwound(int x);
+
+/* shape_pair_one, described for unwinders. */
+__asm__(".pushsection .text\n"
+	".p2align 4\n"
+	".globl unwound\n"
+	".type unwound, @function\n"
+	"unwound:\n"
+	".cfi_startproc\n"
+	"push %rbx\n"
+	".cfi_adjust_cfa_offset 8\n"
+	".cfi_rel_offset %rbx, 0\n"
+	"mov $1, %ebx\n"
+	"lea (%rbx, %rdi), %eax\n"
+	"pop %rbx\n"
+	".cfi_adjust_cfa_offset -8\n"
+	".cfi_restore %rbx\n"
+	"ret\n"
+	".cfi_endproc\n"
+	".size unwound, . - unwound\n"
+	".popsection\n");
+
+#define FRAMES 64
+
+static unsigned long change_at;
+static void *outermost;
+static bool lost;
+
+static void *find_outermost(void)
+{
+	void *frames[FRAMES];
+	int count = backtrace(frames, FRAMES);
+
+	return count > 0 && count < FRAMES ? frames[count - 1] : NULL;
+}
+
+static void unwind(void)
+{
+	if (step_count == change_at)
+		redirect();
+	lost |= find_outermost() != outermost;
+}
+
+START_TEST(whoever_is_inside_can_be_unwound)
+{
+	const struct shape shape = {.name = "unwound", .function = unwound};
+
+	name.name = shape.name;
+	outermost = find_outermost();
+	ck_assert_ptr_nonnull(outermost);
+	/* 0: it is redirected before. */
+	for (change_at = 0; change_at < 24; change_at++) {
+		release();
+		if (change_at == 0)
+			redirect();
+		call_interrupted(&shape, unwind, 0);
+		ck_assert_msg(!lost, "when redirected at %lu", change_at);
+	}
+}
+END_TEST
+
 #endif
 
 int main(void)
@@ -125,6 +187,7 @@ int main(void)
 			    0, SHAPE_COUNT);
 	tcase_add_test(tcase,
 		       whoever_is_in_nops_goes_on_when_they_become_others);
+	tcase_add_test(tcase, whoever_is_inside_can_be_unwound);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
