@@ -12,6 +12,9 @@
  * wherever a thread is, it finds what it expects. A module that has redirected
  * functions stays loaded until they are released.
  *
+ * Debuggers may set breakpoints at a redirected function's entry and in its body,
+ * but not within the eight bytes behind its first one, which jumps may rely on.
+ *
  * What the compiler did to a function's callers is beyond this library: an
  * inlined copy of the function is not redirected, and a caller in the same file
  * may have been compiled to know which registers the original leaves alone
