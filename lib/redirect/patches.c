@@ -141,6 +141,8 @@ enum hotpatch_status hp_redirects_take(struct hotpatch_patch *patch,
 	hp_redirect_leave();
 	hp_finding_close(&finding);
 	hp_engine_lock();
+	/* Where the system refused to take back what it had allowed. */
+	release_due |= status != HOTPATCH_OK;
 	return status;
 }
 
@@ -261,6 +263,7 @@ static void give_all_back(void)
 {
 	enum hotpatch_status status;
 	struct hp_host *host;
+	bool failed = false;
 	bool busy;
 	void *pin;
 
@@ -274,11 +277,13 @@ static void give_all_back(void)
 		status = give_back(host, &pin);
 		hp_redirect_leave();
 		busy |= status == HOTPATCH_E_BUSY;
+		failed |= status != HOTPATCH_OK;
 		if (pin)
 			hp_image_unpin(pin);
 	}
 	hp_engine_lock();
 	release_due |= busy;
+	leftover |= failed;
 	hp_engine_unlock();
 }
 
