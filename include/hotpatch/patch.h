@@ -154,7 +154,9 @@ struct hotpatch_open_options {
  *          E_CONSTRUCTOR; what does not fit this process E_NO_TARGET,
  *          E_WRONG_TARGET, E_NO_SLOT, E_AMBIGUOUS, E_PROTOTYPE, E_CONFLICT
  *          for the name of another patch, and for one with constructors what
- *          hotpatch_patch_apply() says of other patches; the signature's own
+ *          hotpatch_patch_apply() says of other patches; what it redirects
+ *          E_NO_FUNCTION, E_AMBIGUOUS, E_NOT_SEALED, E_PREPARED, E_IMMUTABLE,
+ *          E_FOREIGN, E_NO_MODULE, E_TEXT, E_UNSUPPORTED; the signature's own
  *          E_UNSIGNED, E_SIGNATURE, E_SIGNATURE_LEGACY, E_UNTRUSTED_KEY,
  *          E_REVOKED_KEY, E_FORGED, and those of the keys E_KEY,
  *          E_UNSAFE_PATH, E_LIMIT; what is too old E_EXPIRED, E_REPLAYED,
@@ -246,9 +248,13 @@ struct hotpatch_apply_options {
  * owed afterwards is run by whoever moves things on. Other changes get
  * HOTPATCH_E_BUSY, or their turn, until the last callback has returned.
  *
+ * Functions that the bundle redirects are so from before the first callback on,
+ * all or none; a change that fails gives them back.
+ *
  * Context: any thread outside a section; serialised with other changes; does
- *          not block, except for @turn_ms, callbacks and, if the bundle wants
- *          it, the rendezvous; not async-signal-safe.
+ *          not block, except for @turn_ms, callbacks, redirects (files and the
+ *          dynamic loader) and, if the bundle wants it, the rendezvous; not
+ *          async-signal-safe.
  * Return:  HOTPATCH_OK; HOTPATCH_E_ALREADY if it is active or applying;
  *          HOTPATCH_E_BUSY while another transition runs; HOTPATCH_E_STATE if
  *          it was reverted or failed; HOTPATCH_E_CONFLICT, HOTPATCH_E_REQUIRES
@@ -257,9 +263,10 @@ struct hotpatch_apply_options {
  *          for what it uses of them; HOTPATCH_E_PREPARE if the bundle refuses;
  *          HOTPATCH_E_RENDEZVOUS if tasks were late, and then it can be tried
  *          again; HOTPATCH_E_NO_SLOT if a function's module has
- *          gone; HOTPATCH_E_NO_MEMORY; HOTPATCH_E_ARGUMENT;
- *          HOTPATCH_E_IN_SECTION; HOTPATCH_E_IN_CALLBACK;
- *          HOTPATCH_E_SECOND_COPY.
+ *          gone; of redirects HOTPATCH_E_OVERLAP, HOTPATCH_E_NO_ROOM,
+ *          HOTPATCH_E_TEXT and what opening says of them;
+ *          HOTPATCH_E_NO_MEMORY; HOTPATCH_E_ARGUMENT; HOTPATCH_E_IN_SECTION;
+ *          HOTPATCH_E_IN_CALLBACK; HOTPATCH_E_SECOND_COPY.
  */
 HOTPATCH_API HOTPATCH_MUST_USE enum hotpatch_status
 hotpatch_patch_apply(struct hotpatch_patch *patch,
@@ -314,7 +321,9 @@ hotpatch_patch_wait(struct hotpatch_patch *patch, enum hotpatch_goal goal,
  *
  * Settles a drained transition, runs the callbacks that are owed, applies the
  * policy of a missed deadline, runs the destructors of shadows that were
- * detached, unmaps what is proven unreachable.
+ * detached, unmaps what is proven unreachable, gives back what was redirected
+ * for patches that went, and looks for modules of which patches redirect
+ * functions.
  *
  * Context: any thread; does nothing inside a section or a callback; does not
  *          wait for tasks, but may call the dynamic loader.

@@ -9,8 +9,12 @@
  *
  * No thread is stopped and no signal is used: whole pages of code are exchanged
  * in one step, and never more than one instruction of a function changes, so
- * wherever a thread is, it finds what it expects. A module that has redirected
- * functions stays loaded until they are released.
+ * wherever a thread is, it finds what it expects. A module in which the host
+ * redirected functions stays loaded until the host releases them.
+ *
+ * Bundles redirect, too, with HOTPATCH_REDIRECT(). What a bundle redirects is
+ * given back when it goes, unless the host wants it as well; and what the host
+ * redirected stays until the host releases it.
  *
  * Debuggers may set breakpoints at a redirected function's entry and in its body,
  * but not within the eight bytes behind its first one, which jumps may rely on.
@@ -129,7 +133,8 @@ hotpatch_redirect(const struct hotpatch_function_name *functions, size_t count,
  * again if it is redirected again.
  *
  * Return: as hotpatch_redirect(), and HOTPATCH_E_IN_USE while a patch replaces
- *         one of the functions; HOTPATCH_E_BUSY while a transition is open.
+ *         one of the functions, however it came to be redirected;
+ *         HOTPATCH_E_BUSY while a change is open.
  */
 HOTPATCH_API HOTPATCH_MUST_USE enum hotpatch_status
 hotpatch_redirect_release(const struct hotpatch_function_name *functions,
