@@ -9,6 +9,7 @@
 #include "status.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -196,12 +197,32 @@ static bool is_key_name(const char *name)
 	       !strcmp(name + length - strlen(KEY_SUFFIX), KEY_SUFFIX);
 }
 
+/* A list that breaks off would make trusted keys strange ones. */
+static enum hotpatch_status add_keys(struct hp_keyring *ring,
+				     const struct folder *folder, DIR *list,
+				     struct hotpatch_error *err)
+{
+	enum hotpatch_status status = HOTPATCH_OK;
+	const struct dirent *entry;
+
+	do {
+		errno = 0;
+		entry = readdir(list);
+		if (!entry && errno)
+			return hp_error(err, HOTPATCH_E_IO, errno, folder->path,
+					"%s cannot be listed: %s", folder->path,
+					strerror(errno));
+		if (entry && is_key_name(entry->d_name))
+			status = add_key_file(ring, folder, entry->d_name, err);
+	} while (entry && status == HOTPATCH_OK);
+	return status;
+}
+
 enum hotpatch_status hp_keyring_add_directory(struct hp_keyring *ring,
 					      const char *path,
 					      struct hotpatch_error *err)
 {
 	struct folder folder = {.path = path};
-	const struct dirent *entry;
 	enum hotpatch_status status;
 	DIR *list;
 
@@ -215,10 +236,8 @@ enum hotpatch_status hp_keyring_add_directory(struct hp_keyring *ring,
 				"no memory to list %s", path);
 	}
 	status = add_revoked(ring, &folder, err);
-	while (status == HOTPATCH_OK && (entry = readdir(list)))
-		if (is_key_name(entry->d_name))
-			status =
-				add_key_file(ring, &folder, entry->d_name, err);
+	if (status == HOTPATCH_OK)
+		status = add_keys(ring, &folder, list, err);
 	closedir(list);
 	return status;
 }

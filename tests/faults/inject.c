@@ -241,6 +241,10 @@ WRAP(int, -1, lchown, (const char *path, uid_t user, gid_t group),
 WRAP(int, -1, linkat,
      (int from_fd, const char *from, int to_fd, const char *to, int flags),
      (from_fd, from, to_fd, to, flags), from)
+WRAP(int, -1, fsync, (int fd), (fd), NULL)
+WRAP(int, -1, renameat,
+     (int from_fd, const char *from, int to_fd, const char *to),
+     (from_fd, from, to_fd, to), from)
 WRAP(int, -1, unlink, (const char *path), (path), path)
 WRAP(int, -1, rmdir, (const char *path), (path), path)
 WRAP(int, -1, unlinkat, (int directory_fd, const char *path, int flags),

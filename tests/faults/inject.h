@@ -32,6 +32,8 @@
 	X(fchmod, EPERM)                                                       \
 	X(lchown, EPERM)                                                       \
 	X(linkat, ENOSPC)                                                      \
+	X(fsync, EIO)                                                          \
+	X(renameat, ENOSPC)                                                    \
 	X(unlink, EIO)                                                         \
 	X(unlinkat, EIO)                                                       \
 	X(realpath, EIO)                                                       \
