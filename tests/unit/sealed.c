@@ -370,13 +370,11 @@ START_TEST(earlier_seal_is_passed_over_when_sealing_anew)
 END_TEST
 
 /* Only the machine is changed, so that it is read on any. */
-static void load_first_release(void)
+static void load_data(const char *path)
 {
 	struct hp_file file;
 
-	ck_assert_int_eq(hp_file_read(HOTPATCH_TEST_DATA "/sealed-1.so", &file,
-				      &err),
-			 HOTPATCH_OK);
+	ck_assert_int_eq(hp_file_read(path, &file, &err), HOTPATCH_OK);
 	free(elf.bytes);
 	elf.bytes = malloc(file.size);
 	elf.size = file.size;
@@ -386,13 +384,17 @@ static void load_first_release(void)
 	elf_header(&elf)->e_machine = __ehdr_start.e_machine;
 }
 
-START_TEST(bundle_sealed_by_the_first_release_is_understood)
+static void load_first_release(void)
+{
+	load_data(HOTPATCH_TEST_DATA "/sealed-1.so");
+}
+
+static void expect_understood(void)
 {
 	struct hotpatch_sealed_function function;
 	struct hotpatch_sealed_import import;
 	const struct hp_target *target;
 
-	load_first_release();
 	ck_assert_int_eq(parse(), HOTPATCH_OK);
 	target = &manifest.targets[0];
 	ck_assert_str_eq(manifest.name, "sealed-one");
@@ -415,6 +417,19 @@ START_TEST(bundle_sealed_by_the_first_release_is_understood)
 	ck_assert_str_eq(manifest.requires[0], "earlier");
 	ck_assert_uint_eq(manifest.allow_count, 1);
 	ck_assert_str_eq(manifest.allows[0].name, "twin");
+}
+
+START_TEST(bundle_sealed_by_the_first_release_is_understood)
+{
+	load_first_release();
+	expect_understood();
+}
+END_TEST
+
+START_TEST(bundle_sealed_before_the_first_release_is_understood)
+{
+	load_data(HOTPATCH_TEST_DATA "/sealed-0.so");
+	expect_understood();
 }
 END_TEST
 
@@ -482,6 +497,8 @@ int main(void)
 	tcase_add_test(tcase, room_has_nothing_but_zeros);
 	tcase_add_test(tcase, earlier_seal_is_passed_over_when_sealing_anew);
 	tcase_add_test(tcase, bundle_sealed_by_the_first_release_is_understood);
+	tcase_add_test(tcase,
+		       bundle_sealed_before_the_first_release_is_understood);
 	tcase_add_test(tcase,
 		       sealed_bundle_that_was_cut_is_refused_wherever_it_was);
 	tcase_add_test(
