@@ -295,7 +295,7 @@ START_TEST(directory_that_was_taken_away_is_replaced)
 	have_file("bundle");
 	setenv("XDG_RUNTIME_DIR", root, 1);
 	write_ok(copy);
-	remove_root();
+	tear_down();
 	ck_assert_int_eq(mkdir(root, 0700), 0);
 	have_file("bundle");
 	write_ok(copy);
