@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Rendezvous among pools of workers that are larger than the number of cores,
- * hold the application's locks when they enter and while they are in a
- * section, and wait for one another in sections. Each run is a process of its
+ * four of each kind: those that take no lock but the shortest, that hold one
+ * when they enter, that take one in a section, that wait for one another in
+ * sections, and that hold a lock at a safe point. Each run is a process of its
  * own that applies and reverts a bundle which changes the unit of what all
- * share. A run fails if a worker sees a wrong sum, if it does not end, or if
- * a change fails in another way than that the tasks were late.
+ * share. A run fails if a worker sees a wrong sum, if it does not end, or if a
+ * change fails in another way than that the tasks were late.
  *
  * usage: meeting [RUNS [ROUNDS]]
  */
@@ -22,7 +23,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define WORKERS 16
+#define KINDS 5
+#define WORKERS (4 * KINDS)
 #define MEET_MS 20
 #define GIVE_UP_S 120 /* a run that takes so long is taken for a deadlock */
 
@@ -75,6 +77,16 @@ static void work_in_pairs(void)
 	work();
 }
 
+/* May wait at its safe point with the lock that others in sections want. */
+static void work_and_pause(void)
+{
+	pthread_mutex_lock(&outer_lock);
+	work();
+	hotpatch_safe_point();
+	work();
+	pthread_mutex_unlock(&outer_lock);
+}
+
 static void one_section(int kind)
 {
 	if (kind == 1)
@@ -86,7 +98,9 @@ static void one_section(int kind)
 		pthread_mutex_unlock(&outer_lock);
 		hotpatch_safe_point();
 	}
-	if (kind == 3)
+	if (kind == 4)
+		work_and_pause();
+	else if (kind == 3)
 		work_in_pairs();
 	else
 		work();
@@ -164,7 +178,7 @@ static int run(int rounds)
 	alarm(GIVE_UP_S);
 	for (i = 0; i < WORKERS; i++)
 		if (pthread_create(&threads[i], NULL, worker_main,
-				   (void *)(intptr_t)(i % 4)) != 0)
+				   (void *)(intptr_t)(i % KINDS)) != 0)
 			return 1;
 	for (i = 0; i < rounds; i++)
 		late += one_round(&patch);
@@ -205,8 +219,8 @@ int main(int argc, char **argv)
 		else
 			late += (unsigned int)WEXITSTATUS(status) - 64;
 	}
-	printf("meeting: %d runs of %d rounds: %u deadlocks, %u failures, "
-	       "%u changes were late\n",
-	       runs, rounds, deadlocks, failures, late);
+	printf("meeting: %d runs of %d rounds with %d workers: %u deadlocks, "
+	       "%u failures, %u changes were late\n",
+	       runs, rounds, WORKERS, deadlocks, failures, late);
 	return deadlocks || failures ? EXIT_FAILURE : EXIT_SUCCESS;
 }
