@@ -22,7 +22,7 @@ build_id=746f72747572650a
 flags=(-std=c17 -D_GNU_SOURCE -DHP_TORTURE -O2 -g -fPIC
 	-I"$source_folder/include" -I"$build/include")
 
-sources=("$source_folder"/lib/*.c
+sources=("$source_folder"/lib/*.c "$source_folder"/lib/observe/*.c
 	"$source_folder/lib/arch/$(uname -m)"/*.[cS]
 	"$source_folder/lib/control/disabled.c"
 	"$source_folder/lib/redirect/disabled.c"
