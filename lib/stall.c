@@ -28,19 +28,50 @@ static bool old_code(const struct hotpatch_slot *slot,
 	return true;
 }
 
-/* One range for each changed slot; NULL if one cannot be told. */
+/* Reverted, and kept mapped for whoever is in it still. */
+static bool is_kept(const struct hotpatch_patch *patch)
+{
+	return patch->gone && patch->image.handle;
+}
+
+/* Appends the code of kept patches to @ranges; only counts it if that is NULL.
+ * A sleeper in it has a view that holds it; a newer one would not. */
+static size_t kept_ranges(struct hp_stack_range *ranges)
+{
+	const struct hotpatch_patch *patch;
+	size_t count = 0;
+
+	for (patch = hp_patches; patch; patch = patch->next) {
+		if (!is_kept(patch))
+			continue;
+		if (ranges) {
+			ranges[count].start = patch->image.start;
+			ranges[count].stop = patch->image.stop;
+		}
+		count++;
+	}
+	return count;
+}
+
+/* One range for each changed slot and each kept patch; NULL if one cannot be
+ * told. */
 static struct hp_stack_range *old_ranges(size_t *count)
 {
-	struct hotpatch_slot **slots = hp_transition_slots(count);
-	struct hp_stack_range *ranges = malloc((*count + 1) * sizeof(*ranges));
+	size_t changed;
+	struct hotpatch_slot **slots = hp_transition_slots(&changed);
+	struct hp_stack_range *ranges;
 	size_t i;
 
-	for (i = 0; ranges && i < *count; i++) {
+	*count = changed + kept_ranges(NULL);
+	ranges = malloc((*count + 1) * sizeof(*ranges));
+	for (i = 0; ranges && i < changed; i++) {
 		if (!old_code(slots[i], &ranges[i])) {
 			free(ranges);
 			return NULL;
 		}
 	}
+	if (ranges)
+		kept_ranges(&ranges[changed]);
 	return ranges;
 }
 
