@@ -24,6 +24,7 @@
 #include "engine.h"
 #include "event.h"
 #include "status.h"
+#include "step.h"
 #include "task.h"
 
 #include <errno.h>
@@ -161,7 +162,7 @@ static enum hotpatch_status gather(uint64_t until_ns, unsigned int timeout_ms,
 	char who[64];
 	char all[160];
 
-	if (!hp_barrier())
+	if (HP_KEEP(GATHER_BARRIER) && !hp_barrier())
 		return hp_error(err, HOTPATCH_E_UNSUPPORTED, 0, "membarrier",
 				"membarrier was available at start and is "
 				"refused now");

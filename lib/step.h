@@ -43,6 +43,8 @@
 	X(MOVED_MARK)                                                          \
 	X(PROGRESS_BEFORE_WAITERS)                                             \
 	X(WAITERS_BEFORE_SLEEP)                                                \
+	X(GATHER_BARRIER)                                                      \
+	X(SWITCH_ADVANCE)                                                      \
 	X(GRACE)                                                               \
 	X(STRANGERS)
 

@@ -298,6 +298,11 @@ enum hotpatch_status hp_transition_switch(struct hotpatch_error *err)
 		hp_slot_point_newest(transition.slots[i], HP_NEW_SIDE);
 		hp_slot_settle(transition.slots[i], HP_NEW_SIDE);
 	}
+	/* As in settle(): a signal handler that interrupts a task at the closed
+	 * gate has the view of closing it, and may be in an old body. */
+	if (HP_KEEP(SWITCH_ADVANCE))
+		hp_view_close();
+	transition.barrier_owed = HP_KEEP(SETTLE_BARRIER);
 	mark_direction();
 	hp_transition_announce(HOTPATCH_PHASE_GATHERED, HOTPATCH_OK, NULL);
 	return HOTPATCH_OK;

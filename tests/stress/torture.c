@@ -14,7 +14,8 @@
  * The seed decides what each thread does; how the threads fall together, it
  * cannot. --patience: how long nothing may happen. --focus: delays threads
  * most at these steps. --only: these readers, several of each; with "quiet"
- * among them, and no changes but those of quiet.c.
+ * among them, and no changes but those of quiet.c; with "meet", and a changer
+ * for whose bundle all tasks meet.
  */
 #include "torture/torture.h"
 
@@ -130,6 +131,10 @@ static void begin_all(void)
 			begin(readers[i].run, number++);
 	if (!options.only || strstr(options.only, "quiet"))
 		begin(keep_quiet, CHANGERS * 11);
+	if (!options.only)
+		begin(change_with_callbacks, CHANGERS * 12);
+	else if (strstr(options.only, "meet"))
+		begin(change_by_meeting, CHANGERS * 12);
 	/* Where it is to be quiet alone there is no one else. */
 	for (i = 0; i < CHANGERS; i++)
 		if (!options.only || !strstr(options.only, "quiet"))

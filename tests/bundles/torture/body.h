@@ -5,7 +5,11 @@
  */
 #include <hotpatch/bundle.h>
 
-HOTPATCH_BUNDLE(NAME, VERSION);
+#ifndef CONSISTENCY
+#define CONSISTENCY HOTPATCH_PER_TASK
+#endif
+
+HOTPATCH_BUNDLE_WITH(NAME, VERSION, CONSISTENCY, 0);
 
 extern void linger(void);
 extern int third_answer(int depth);

@@ -39,7 +39,7 @@ void hp_step_store(uint64_t *to, uint64_t value)
 	hotpatch_self = &own_view; /* for hotpatch_dispatch */
 }
 
-void buffer_drain(void)
+static void drain(void)
 {
 	if (!place)
 		return;
@@ -57,9 +57,11 @@ static void take_turn(void)
 	hp_add_fenced(&turn, 1);
 }
 
-static void give_turn(void)
+void buffer_give_up(void)
 {
-	buffer_drain();
+	if (!has_buffer)
+		return;
+	drain();
 	has_buffer = false;
 	hp_add_fenced(&turn, 1); /* as above */
 }
@@ -72,7 +74,8 @@ void buffer_fence(void)
 	if (!(found & 1) || has_buffer)
 		return;
 	hp_add_fenced(&fences, 1);
-	while (hp_load_acquire(&turn) == found) /* pairs with give_turn() */
+	while (hp_load_acquire(&turn) ==
+	       found) /* pairs with buffer_give_up() */
 		sched_yield();
 #endif
 }
@@ -108,7 +111,7 @@ static void buffered_section(uint64_t *state)
 	section_enter(&section);
 	oracle_check(&section, first_answer());
 	buffer_wait(state);
-	give_turn();
+	buffer_give_up();
 	linger();
 	oracle_check(&section, second_answer(1));
 	oracle_check(&section, third_answer(2));

@@ -148,6 +148,7 @@ static void live_as_child(bool in_section, bool opens, bool force)
 	if (in_section)
 		hotpatch_leave();
 	buffer_abandon();
+	meetings_forget();
 	abandon_fibers();
 	one_version();
 	if (!opens)

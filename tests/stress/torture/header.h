@@ -9,8 +9,9 @@
 
 #include "../../../lib/step.h"
 
-/* What hp_store_announced() keeps back is out after this (buffer.c). */
-void buffer_drain(void);
+/* Nothing that hp_store_announced() keeps back is left, nor will be until the
+ * next section (buffer.c). */
+void buffer_give_up(void);
 
 #if !defined(HP_FENCED)
 #if defined(__x86_64__)
@@ -35,7 +36,8 @@ static inline int header_publish(uint64_t *seen, uint32_t *depth,
 	if (!HP_KEEP(HEADER_RECHECK) ||
 	    view == __atomic_load_n(generation, __ATOMIC_ACQUIRE))
 		return 1;
-	buffer_drain(); /* the slow path wants the thread's own record */
+	/* The slow path wants the thread's own record, and may sleep. */
+	buffer_give_up();
 	return 0;
 }
 

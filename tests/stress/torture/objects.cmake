@@ -33,6 +33,9 @@ else()
 		${CMAKE_CURRENT_BINARY_DIR}/torture_without
 		${CMAKE_C_COMPILER})
 endif()
+hotpatch_add_script(stress.torture_meetings stress 180
+	${test_launcher} $<TARGET_FILE:test_stress_torture> --seconds 6
+	--only work,short,storm,visitor,stranger,slow,meet)
 hotpatch_add_script(stress.torture_untraced stress 60
 	${CMAKE_CURRENT_SOURCE_DIR}/stress/torture/untraced.sh
 	${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR} $<TARGET_FILE:hotpatch>

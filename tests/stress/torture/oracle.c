@@ -11,7 +11,8 @@
  *    before it.
  *
  * While a section goes on its answer does not change. Sections in which a
- * sleeper's view may have been moved for it are only asked to agree again.
+ * sleeper's view may have been moved for it are only asked to agree again. No
+ * bundle migrates while it goes on.
  */
 #include "torture.h"
 
@@ -81,13 +82,23 @@ bool oracle_is_strict(uint64_t mark)
 
 void oracle_begin(struct section *section)
 {
+	section->meeting = meeting_now();
 	oracle_look(&section->after);
 	section->version = -1;
 }
 
 static bool is_strict(const struct section *section)
 {
-	return oracle_is_strict(section->mark);
+	return oracle_is_strict(section->mark) &&
+	       (!section->is_handler || meeting_tries(false) == section->tries);
+}
+
+static void check_meeting(const struct section *section)
+{
+	if (!section->is_handler &&
+	    (section->meeting % 2 || section->meeting != meeting_now()))
+		fail("meeting: a bundle migrated during a section",
+		     (int)section->meeting, (int)meeting_now());
 }
 
 /* Did @version certainly become active before @other? */
@@ -120,6 +131,7 @@ void oracle_check(struct section *section, int version)
 {
 	if (version < 0 || version > VERSIONS)
 		fail("no version", version, 0);
+	check_meeting(section);
 	if (section->version == version)
 		return;
 	if (section->version != -1 && is_strict(section))

@@ -193,8 +193,10 @@ static void handle(int number)
 
 	(void)number;
 	section_enter(&section);
+	section.is_handler = true;
 	look(&section);
 	section_safe_point(&section);
+	section.is_handler = true;
 	look(&section);
 	hotpatch_leave();
 	linger();

@@ -37,7 +37,9 @@
 #define EACH 2 /* bundles of a changer, which lie on each other */
 #define QUIET_VERSION (CHANGERS * EACH + 1)
 #define CHILD_VERSION (CHANGERS * EACH + 2)
-#define VERSIONS CHILD_VERSION
+#define CALLBACK_VERSION (CHANGERS * EACH + 3)
+#define MEETING_VERSION (CHANGERS * EACH + 4)
+#define VERSIONS MEETING_VERSION
 
 /* ---- What can be patched (torture.c) ---- */
 
@@ -90,6 +92,9 @@ struct section {
 	struct sight before; /* when enter or a safe point was called */
 	struct sight after;  /* when it had returned */
 	uint64_t mark;	     /* of adoptions, before both */
+	uint64_t tries;	     /* to meet, that were over before both */
+	uint64_t meeting;    /* after both */
+	bool is_handler;     /* does not wait for a meeting */
 	int version;	     /* that was seen, or -1 */
 };
 
@@ -121,12 +126,27 @@ static inline void become_task(void)
 	hotpatch_leave();
 }
 
+/* ---- Callbacks and meetings (meetings.c) ---- */
+
+uint64_t meeting_now(void);
+uint64_t meeting_tries(bool ended);
+void meetings_forget(void); /* in a child */
+void *change_with_callbacks(void *index);
+void *change_by_meeting(void *index);
+
+static inline void section_prepare(struct section *section)
+{
+	section->is_handler = false;
+	section->mark = oracle_mark();
+	section->tries = meeting_tries(true);
+	oracle_look(&section->before);
+}
+
 /* Inlined, so that the frame that is recorded outlives the section. */
 static inline __attribute__((always_inline)) void
 section_enter(struct section *section)
 {
-	section->mark = oracle_mark();
-	oracle_look(&section->before);
+	section_prepare(section);
 	hotpatch_enter();
 	oracle_begin(section);
 }
@@ -134,8 +154,7 @@ section_enter(struct section *section)
 static inline __attribute__((always_inline)) void
 section_safe_point(struct section *section)
 {
-	section->mark = oracle_mark();
-	oracle_look(&section->before);
+	section_prepare(section);
 	hotpatch_safe_point();
 	oracle_begin(section);
 }

@@ -107,7 +107,7 @@ attempt()
 		${4:+--only "$4"} >"$work/log" 2>&1 || status=$?
 	took=$((($(date +%s%N) - begin) / 10000000))
 	took=$((took / 100)).$(printf '%02d' $((took % 100)))
-	said=$(grep -E '^(mixture|stale|crash|lost wake-up|hang)' \
+	said=$(grep -E '^(mixture|stale|meeting|crash|lost wake-up|hang)' \
 		"$work/log" | head -1 || true)
 	case $status in
 	0) ;;
