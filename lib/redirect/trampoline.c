@@ -161,7 +161,7 @@ enum hotpatch_status hp_trampoline_build(struct hp_space *space,
 	trampoline->took_chunk = !chunk;
 	if (!chunk)
 		status = take_chunk(space, start, &chunk);
-	if (status != HOTPATCH_OK)
+	if (!chunk)
 		return status;
 	trampoline->code = chunk->start + chunk->used * CODE_SIZE;
 	trampoline->dispatch = trampoline->code + DISPATCH_AT;
