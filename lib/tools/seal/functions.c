@@ -138,8 +138,8 @@ static void plain_name(const char *name, char *text, size_t size)
 /* The names of those who have a copy or call one and are not replaced
  * themselves; how many there are. */
 static size_t list_callers(const struct hp_seal *seal, size_t index,
-			   const struct hp_function *function, bool inlined,
-			   char *text, size_t size)
+			   const struct hp_function *function, char *text,
+			   size_t size)
 {
 	const struct hp_binary *host = &seal->targets[index];
 	struct hp_site *site = hp_binary_site(host, function->root);
@@ -151,7 +151,6 @@ static size_t list_callers(const struct hp_seal *seal, size_t index,
 	for (; site; site = hp_site_next(host, site)) {
 		plain_name(site->caller, name, sizeof(name));
 		if (site->caller_root == function->root ||
-		    (inlined && !site->inlined) ||
 		    !strcmp(site->caller, last) ||
 		    hp_seal_replaces(seal, name,
 				     strcmp(name, site->caller) != 0, index))
@@ -212,7 +211,7 @@ static void check_replaced(struct hp_seal *seal, size_t index,
 {
 	char callers[400];
 
-	if (list_callers(seal, index, host, false, callers, sizeof(callers))) {
+	if (list_callers(seal, index, host, callers, sizeof(callers))) {
 		hp_problem_add(&seal->problems, HP_REASON_COPY, replace->name,
 			       "%s has copies of the body of %s, or calls it "
 			       "directly, past the entry",
@@ -222,20 +221,6 @@ static void check_replaced(struct hp_seal *seal, size_t index,
 	if (hp_binary_site(&seal->targets[index], host->root))
 		return; /* all of them are replaced */
 	check_clones(seal, index, replace, host);
-}
-
-void hp_seal_check_redirected(struct hp_seal *seal, size_t index,
-			      const struct hp_replace *replace,
-			      const struct hp_function *host)
-{
-	char callers[400];
-
-	if (list_callers(seal, index, host, true, callers, sizeof(callers)))
-		hp_problem_add(&seal->problems, HP_REASON_COPY, replace->name,
-			       "%s has copies of the body of %s", callers,
-			       replace->name);
-	else
-		check_clones(seal, index, replace, host);
 }
 
 static bool ends_with(const char *name, const char *ending)
@@ -270,7 +255,7 @@ static void check_helper(struct hp_seal *seal, size_t index,
 	}
 	if (!other)
 		return;
-	if (list_callers(seal, index, other, false, callers, sizeof(callers)))
+	if (list_callers(seal, index, other, callers, sizeof(callers)))
 		hp_problem_add(&seal->problems, HP_REASON_HELPER, helper->name,
 			       "the bundle has a copy of its own of %s; %s in "
 			       "the host use the host's",

@@ -6,6 +6,7 @@
  */
 #include "abi.h"
 #include "seal.h"
+#include "traps.h"
 #include "verdict.h"
 
 #include "../../file.h"
@@ -19,6 +20,7 @@ struct wanted {
 	size_t index;	/* of the target */
 	size_t replace; /* of the manifest's */
 	const struct hp_code *code;
+	struct hp_traps traps;
 };
 
 static const struct hp_replace *replace_of(const struct wanted *wanted)
@@ -187,8 +189,17 @@ static void check(const struct wanted *wanted)
 	hp_seal_check_types(wanted->seal, wanted->index, wanted->replace, host,
 			    bundle);
 	record(wanted, host);
-	hp_seal_check_redirected(wanted->seal, wanted->index,
-				 replace_of(wanted), host);
+	hp_traps_check(&wanted->traps, host, &wanted->seal->problems);
+}
+
+/* A caller that is new, too, is no trap: what it holds is not used any more. */
+static bool is_covered(void *context, const char *name)
+{
+	const struct wanted *wanted = context;
+
+	return hp_seal_replaces(wanted->seal, name, false, wanted->index) ||
+	       (hp_seal_original(host_of(wanted), name, "") &&
+		hp_seal_replaces(wanted->seal, name, true, wanted->index));
 }
 
 static bool wants_any(const struct hp_seal *seal, size_t index)
@@ -203,23 +214,40 @@ static bool wants_any(const struct hp_seal *seal, size_t index)
 	return false;
 }
 
+static void check_all(struct wanted *wanted)
+{
+	const struct hp_manifest *manifest = &wanted->seal->manifest;
+	const struct hp_replace *replace = manifest->replaces;
+	size_t i;
+
+	for (i = 0; i < manifest->replace_count; i++) {
+		wanted->replace = i;
+		if (replace[i].redirect &&
+		    hp_seal_is_for(wanted->seal, replace[i].module,
+				   wanted->index))
+			check(wanted);
+	}
+}
+
 enum hotpatch_status hp_seal_check_redirects(struct hp_seal *seal, size_t index,
 					     struct hotpatch_error *err)
 {
-	const struct hp_replace *replace = seal->manifest.replaces;
 	const struct hp_binary *host = &seal->targets[index];
 	struct wanted wanted = {.seal = seal, .index = index};
 	enum hotpatch_status status;
-	size_t i;
 
 	if (!wants_any(seal, index))
 		return HOTPATCH_OK;
 	status = hp_verdict_open(host->path, host->build_id, &wanted.code, err);
-	for (i = 0; i < seal->manifest.replace_count && !status; i++) {
-		wanted.replace = i;
-		if (replace[i].redirect &&
-		    hp_seal_is_for(seal, replace[i].module, index))
-			check(&wanted);
+	if (status != HOTPATCH_OK)
+		return status;
+	if (hp_traps_open(&wanted.traps, host)) {
+		wanted.traps.covers = is_covered;
+		wanted.traps.context = &wanted;
+		check_all(&wanted);
+	} else {
+		seal->problems.no_memory = true;
 	}
-	return status;
+	hp_traps_close(&wanted.traps);
+	return HOTPATCH_OK;
 }

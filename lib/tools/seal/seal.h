@@ -78,10 +78,6 @@ struct hp_function *hp_seal_replacement(const struct hp_binary *bundle,
  * @replace. */
 void hp_seal_check_types(struct hp_seal *seal, size_t index, size_t replace,
 			 struct hp_function *host, struct hp_function *bundle);
-/* Are there copies of the function that redirecting it does not reach? */
-void hp_seal_check_redirected(struct hp_seal *seal, size_t index,
-			      const struct hp_replace *replace,
-			      const struct hp_function *host);
 
 /* The parts of the analysis, for the target @index; the first one once. */
 void hp_seal_check_bundle(struct hp_seal *seal);
