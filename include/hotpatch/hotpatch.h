@@ -8,8 +8,8 @@
 #define HOTPATCH_HOTPATCH_H
 
 #include <hotpatch/function.h>
-#include <hotpatch/observe.h>
 #include <hotpatch/inventory.h>
+#include <hotpatch/observe.h>
 #include <hotpatch/patch.h>
 #include <hotpatch/redirect.h>
 #include <hotpatch/section.h>

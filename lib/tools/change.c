@@ -2,21 +2,12 @@
 /*
  * The commands that change something, and wait: apply, revert and wait.
  */
-#include "tool.h"
+#include "change.h"
+#include "several.h"
 
 #include "../status.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
-
-/* What the process may need besides the time that it was given: loading a
- * bundle, and answering after a deadline struck. */
-#define ANSWER_MS 30000
-#define GRACE_MS 5000
 
 static bool is_goal(const char *goal, const char *name)
 {
@@ -29,37 +20,6 @@ static const char *goal_of(const struct hp_options *options,
 	return options->goal ? options->goal : otherwise;
 }
 
-static enum hotpatch_status check_access(const struct hp_session *session,
-					 struct hotpatch_error *err)
-{
-	if (!is_goal(hp_json_text(session->greeting, "access"), "read"))
-		return HOTPATCH_OK;
-	return hp_error(err, HOTPATCH_E_PERMISSION, 0, "",
-			"Only the process's owner and root may change "
-			"anything.");
-}
-
-static json_t *change_params(const struct hp_options *options)
-{
-	return json_pack("{s:I, s:I, s:I, s:s, s:b}", "deadline_ms",
-			 (json_int_t)options->timeout_ms, "turn_ms",
-			 (json_int_t)options->timeout_ms, "rendezvous_ms",
-			 (json_int_t)options->rendezvous_ms, "policy",
-			 options->policy, "adopt_sleepers",
-			 options->adopt_sleepers);
-}
-
-/* When the policy strikes at the deadline, that is still worth waiting for;
- * under the policy to wait on, nothing more happens then. */
-static long wait_ms(const struct hp_options *options)
-{
-	if (!options->timeout_ms)
-		return -1;
-	if (is_goal(options->policy, "wait"))
-		return options->timeout_ms;
-	return options->timeout_ms + GRACE_MS;
-}
-
 /* Replaces *@result, which told how @name began, by how it ended. */
 static enum hotpatch_status await_goal(struct hp_session *session,
 				       const char *name, const char *goal,
@@ -69,11 +29,10 @@ static enum hotpatch_status await_goal(struct hp_session *session,
 	const struct hp_request_options waiting = {
 		.bundle_fd = -1,
 		.signature_fd = -1,
-		.timeout_ms = timeout_ms < 0 ? -1 : timeout_ms + ANSWER_MS,
+		.timeout_ms = timeout_ms < 0 ? -1 : timeout_ms + HP_ANSWER_MS,
 		.progress = true,
 	};
-	json_t *params = json_pack("{s:s, s:s, s:I}", "name", name, "goal",
-				   goal, "timeout_ms", (json_int_t)timeout_ms);
+	json_t *params = hp_wait_params(name, goal, timeout_ms);
 	bool already = json_is_true(json_object_get(*result, "already"));
 	json_t *end;
 	enum hotpatch_status status;
@@ -85,7 +44,7 @@ static enum hotpatch_status await_goal(struct hp_session *session,
 		json_object_set_new(end, "already", json_boolean(already));
 	json_decref(*result);
 	*result = end;
-	return HOTPATCH_OK;
+	return hp_goal_check(goal, end, err);
 }
 
 static double milliseconds(const json_t *patch, const char *key)
@@ -141,73 +100,6 @@ static void show(const struct hp_options *options, json_t *result,
 		json_decref(result);
 }
 
-static enum hotpatch_status open_file(const char *path, int *fd,
-				      struct hotpatch_error *err)
-{
-	int os_error;
-
-	*fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (*fd >= 0)
-		return HOTPATCH_OK;
-	os_error = errno;
-	if (os_error == ELOOP)
-		return hp_error(err, HOTPATCH_E_NOT_REGULAR, os_error, path,
-				"%s is a symbolic link.", path);
-	if (os_error == ENOENT || os_error == ENOTDIR)
-		return hp_error(err, HOTPATCH_E_NOT_FOUND, os_error, path,
-				"%s is not there.", path);
-	if (os_error == EACCES || os_error == EPERM)
-		return hp_error(err, HOTPATCH_E_PERMISSION, os_error, path,
-				"%s may not be read.", path);
-	errno = os_error;
-	return hp_error(err, HOTPATCH_E_IO, os_error, path,
-			"Cannot open %s: %m.", path);
-}
-
-/*
- * The signature that was named, or the one beside the bundle; -1 if there is
- * none, because it is the process that judges whether it wants one. A process
- * that does not greet with its policy would take it for the bundle.
- */
-static enum hotpatch_status open_signature(const struct hp_session *session,
-					   const struct hp_options *options,
-					   int *fd, struct hotpatch_error *err)
-{
-	const char *policy = hp_json_text(session->greeting, "signatures");
-	enum hotpatch_status status;
-	char beside[PATH_MAX];
-
-	*fd = -1;
-	if (!*policy || is_goal(policy, "off"))
-		return HOTPATCH_OK;
-	if (options->signature)
-		return open_file(options->signature, fd, err);
-	if (snprintf(beside, sizeof(beside), "%s.minisig", options->operand) >=
-	    (int)sizeof(beside))
-		return HOTPATCH_OK;
-	status = open_file(beside, fd, err);
-	return status == HOTPATCH_E_NOT_FOUND ? HOTPATCH_OK : status;
-}
-
-/* Sends the request, when both files are open. */
-static enum hotpatch_status send_apply(struct hp_session *session,
-				       const struct hp_options *options,
-				       const struct hp_request_options *request,
-				       json_t **result,
-				       struct hotpatch_error *err)
-{
-	json_t *params = change_params(options);
-
-	json_object_set_new(params, "allow_constructors",
-			    json_boolean(options->allow_constructors));
-	json_object_set_new(params, "rollback",
-			    json_boolean(options->rollback));
-	json_object_set_new(params, "signature",
-			    json_boolean(request->signature_fd >= 0));
-	json_object_set_new(params, "file", hp_wire_text(options->operand));
-	return hp_session_call(session, "apply", params, request, result, err);
-}
-
 static enum hotpatch_status begin_apply(struct hp_session *session,
 					const struct hp_options *options,
 					json_t **result,
@@ -215,19 +107,24 @@ static enum hotpatch_status begin_apply(struct hp_session *session,
 {
 	struct hp_request_options request = {
 		.timeout_ms = options->timeout_ms + options->rendezvous_ms +
-			      ANSWER_MS,
+			      HP_ANSWER_MS,
 	};
+	struct hp_bundle_files files;
 	enum hotpatch_status status;
+	json_t *params;
 
-	status = open_file(options->operand, &request.bundle_fd, err);
+	status = hp_bundle_open(options, hp_wants_signature(session), &files,
+				err);
 	if (status)
 		return status;
-	status = open_signature(session, options, &request.signature_fd, err);
-	if (!status)
-		status = send_apply(session, options, &request, result, err);
-	if (request.signature_fd >= 0)
-		close(request.signature_fd);
-	close(request.bundle_fd);
+	request.bundle_fd = files.bundle_fd;
+	request.signature_fd = files.signature_fd;
+	params = hp_change_params(options);
+	json_object_update_new(
+		params, hp_bundle_params(options, files.signature_fd >= 0));
+	status = hp_session_call(session, "apply", params, &request, result,
+				 err);
+	hp_bundle_close(&files);
 	return status;
 }
 
@@ -235,8 +132,8 @@ static enum hotpatch_status apply(struct hp_session *session,
 				  const struct hp_options *options,
 				  json_t **result, struct hotpatch_error *err)
 {
-	const char *goal = goal_of(options, "drained");
-	enum hotpatch_status status = check_access(session, err);
+	const char *goal = goal_of(options, "active");
+	enum hotpatch_status status = hp_change_access(session, err);
 	char name[256];
 
 	if (!status)
@@ -245,7 +142,8 @@ static enum hotpatch_status apply(struct hp_session *session,
 		return status;
 	hp_text_copy(name, sizeof(name),
 		     hp_json_text(json_object_get(*result, "patch"), "name"));
-	return await_goal(session, name, goal, wait_ms(options), result, err);
+	return await_goal(session, name, goal, hp_change_wait_ms(options),
+			  result, err);
 }
 
 enum hotpatch_status hp_command_apply(const struct hp_options *options,
@@ -253,8 +151,11 @@ enum hotpatch_status hp_command_apply(const struct hp_options *options,
 {
 	struct hp_session session;
 	json_t *result = NULL;
-	enum hotpatch_status status = hp_session_open(options, &session, err);
+	enum hotpatch_status status;
 
+	if (hp_wants_several(options))
+		return hp_apply_several(options, err);
+	status = hp_session_open(options, &session, err);
 	if (!status && options->dry_run)
 		status = hp_check_bundle(&session, options, err);
 	else if (!status)
@@ -274,12 +175,12 @@ static enum hotpatch_status begin_revert(struct hp_session *session,
 	const struct hp_request_options request = {
 		.bundle_fd = -1,
 		.signature_fd = -1,
-		.timeout_ms = options->timeout_ms + ANSWER_MS,
+		.timeout_ms = options->timeout_ms + HP_ANSWER_MS,
 		.progress = true,
 	};
-	json_t *params = change_params(options);
+	json_t *params = hp_change_params(options);
 
-	if (options->all)
+	if (options->all_patches)
 		json_object_set_new(params, "all", json_true());
 	else
 		json_object_set_new(params, "name",
@@ -299,7 +200,8 @@ static enum hotpatch_status await_revert(struct hp_session *session,
 	if (is_goal(goal, "none") ||
 	    is_goal(hp_json_text(patch, "state"), "closed"))
 		return HOTPATCH_OK;
-	return await_goal(session, name, goal, wait_ms(options), result, err);
+	return await_goal(session, name, goal, hp_change_wait_ms(options),
+			  result, err);
 }
 
 /* Turns the names in *@result into what became of each. */
@@ -350,25 +252,91 @@ static void print_all_reverted(const json_t *result)
 	}
 }
 
+/* What a revert would begin with: nothing is asked of the process but its
+ * status. */
+static enum hotpatch_status foresee_revert(struct hp_session *session,
+					   const struct hp_options *options,
+					   json_t **result,
+					   struct hotpatch_error *err)
+{
+	const struct hp_request_options request = {
+		.bundle_fd = -1,
+		.signature_fd = -1,
+		.timeout_ms = HP_ANSWER_MS,
+	};
+	enum hotpatch_status status;
+	json_t *facts;
+
+	status =
+		hp_session_call(session, "status", NULL, &request, &facts, err);
+	if (status)
+		return status;
+	*result = hp_foresee_revert(facts, options);
+	json_decref(facts);
+	if (!options->all_patches &&
+	    !json_array_size(json_object_get(*result, "patches")))
+		return hp_error(err, HOTPATCH_E_NO_PATCH, 0, options->operand,
+				"No patch is called %s.", options->operand);
+	return HOTPATCH_OK;
+}
+
+static void print_foreseen(const json_t *result)
+{
+	const json_t *patches = json_object_get(result, "patches");
+	json_t *patch;
+	size_t i;
+
+	if (!json_array_size(patches))
+		hp_print("no patch is active\n");
+	json_array_foreach(patches, i, patch)
+	{
+		if (json_is_true(json_object_get(patch, "already")))
+			hp_print("%s is already %s\n",
+				 hp_json_text(patch, "name"),
+				 hp_json_text(patch, "state"));
+		else
+			hp_print("%s, now %s, would be reverted\n",
+				 hp_json_text(patch, "name"),
+				 hp_json_text(patch, "state"));
+	}
+	hp_print("nothing was changed\n");
+}
+
+static enum hotpatch_status revert(struct hp_session *session,
+				   const struct hp_options *options,
+				   json_t **result, struct hotpatch_error *err)
+{
+	enum hotpatch_status status = hp_change_access(session, err);
+
+	if (!status)
+		status = begin_revert(session, options, result, err);
+	if (!status && options->all_patches)
+		return await_all(session, options, *result, err);
+	if (!status)
+		status = await_revert(session, options, options->operand,
+				      result, err);
+	return status;
+}
+
 enum hotpatch_status hp_command_revert(const struct hp_options *options,
 				       struct hotpatch_error *err)
 {
 	struct hp_session session;
 	json_t *result = NULL;
-	enum hotpatch_status status = hp_session_open(options, &session, err);
+	enum hotpatch_status status;
 
-	if (!status)
-		status = check_access(&session, err);
-	if (!status)
-		status = begin_revert(&session, options, &result, err);
-	if (!status && options->all)
-		status = await_all(&session, options, result, err);
+	if (hp_wants_several(options))
+		return hp_revert_several(options, err);
+	status = hp_session_open(options, &session, err);
+	if (!status && options->dry_run)
+		status = foresee_revert(&session, options, &result, err);
 	else if (!status)
-		status = await_revert(&session, options, options->operand,
-				      &result, err);
+		status = revert(&session, options, &result, err);
 	if (!status)
 		show(options, json_incref(result),
-		     options->all ? print_all_reverted : print_reverted);
+		     options->dry_run	  ? print_foreseen :
+		     options->all_patches ? print_all_reverted :
+					    print_reverted);
 	json_decref(result);
 	hp_session_close(&session);
 	return status;
@@ -387,8 +355,11 @@ enum hotpatch_status hp_command_wait(const struct hp_options *options,
 {
 	struct hp_session session;
 	json_t *result = NULL;
-	enum hotpatch_status status = hp_session_open(options, &session, err);
+	enum hotpatch_status status;
 
+	if (hp_wants_several(options))
+		return hp_wait_several(options, err);
+	status = hp_session_open(options, &session, err);
 	if (!status)
 		status = await_goal(
 			&session, options->operand, goal_of(options, "drained"),

@@ -184,9 +184,10 @@ static enum hotpatch_status ask_progress(struct hp_session *session,
 	return status;
 }
 
-static enum hotpatch_status await(struct hp_session *session, json_int_t id,
-				  const struct hp_request_options *options,
-				  json_t **result, struct hotpatch_error *err)
+enum hotpatch_status hp_session_await(struct hp_session *session, json_int_t id,
+				      const struct hp_request_options *options,
+				      json_t **result,
+				      struct hotpatch_error *err)
 {
 	bool progress = options->progress && hp_progress_wanted();
 	long end_ms = now_ms() + options->timeout_ms;
@@ -233,7 +234,8 @@ enum hotpatch_status hp_session_call(struct hp_session *session,
 	*result = NULL;
 	if (status)
 		return status;
-	status = await(session, session->last_id, options, result, err);
+	status = hp_session_await(session, session->last_id, options, result,
+				  err);
 	if (options->progress)
 		hp_progress_clear();
 	return status;
@@ -263,6 +265,21 @@ static enum hotpatch_status greet(struct hp_session *session,
 			HP_WIRE_PROTOCOL);
 }
 
+enum hotpatch_status hp_session_connect(const char *path,
+					struct hp_session *session,
+					struct hotpatch_error *err)
+{
+	enum hotpatch_status status;
+
+	*session = (struct hp_session){.fd = -1};
+	status = hp_socket_connect(path, &session->fd, err);
+	if (!status)
+		status = greet(session, err);
+	if (status)
+		hp_session_close(session);
+	return status;
+}
+
 enum hotpatch_status hp_session_open(const struct hp_options *options,
 				     struct hp_session *session,
 				     struct hotpatch_error *err)
@@ -273,15 +290,10 @@ enum hotpatch_status hp_session_open(const struct hp_options *options,
 	*session = (struct hp_session){.fd = -1};
 	if (!options->socket)
 		status = hp_find_socket(options, path, err);
-	if (!status)
-		status = hp_socket_connect(options->socket ? options->socket :
-							     path,
-					   &session->fd, err);
-	if (!status)
-		status = greet(session, err);
 	if (status)
-		hp_session_close(session);
-	return status;
+		return status;
+	return hp_session_connect(options->socket ? options->socket : path,
+				  session, err);
 }
 
 void hp_session_close(struct hp_session *session)

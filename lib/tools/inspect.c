@@ -3,7 +3,7 @@
  * Looking at a bundle as a file: the command inspect, and what apply --dry-run
  * compares with a process. Nothing of the file is mapped for execution.
  */
-#include "tool.h"
+#include "change.h"
 
 #include "../manifest.h"
 #include "../sealed.h"
@@ -12,6 +12,8 @@
 
 #include <stdio.h>
 #include <string.h>
+
+#define ANSWER_MS 30000
 
 static const char *kind_text(const struct hp_manifest *manifest)
 {
@@ -427,7 +429,8 @@ static bool is_for(const struct hp_manifest *manifest, const char *build_id)
 	return false;
 }
 
-/* Only what the process said of itself can be compared: its own build. */
+/* Of a process that may only be looked at, what it said of itself can be
+ * compared: its own build. */
 static enum hotpatch_status judge(const struct hp_manifest *manifest,
 				  const struct hp_options *options,
 				  const json_t *greeting,
@@ -453,6 +456,34 @@ static enum hotpatch_status judge(const struct hp_manifest *manifest,
 			manifest->name, target->build_id, build_id);
 }
 
+/* The process itself judges the file, as for an apply. */
+static enum hotpatch_status ask_process(struct hp_session *session,
+					const struct hp_options *options,
+					bool *already,
+					struct hotpatch_error *err)
+{
+	struct hp_request_options request = {.timeout_ms = ANSWER_MS};
+	struct hp_bundle_files files;
+	enum hotpatch_status status;
+	json_t *result;
+
+	status = hp_bundle_open(options, hp_wants_signature(session), &files,
+				err);
+	if (status)
+		return status;
+	request.bundle_fd = files.bundle_fd;
+	request.signature_fd = files.signature_fd;
+	status = hp_session_call(session, "check",
+				 hp_bundle_params(options,
+						  files.signature_fd >= 0),
+				 &request, &result, err);
+	hp_bundle_close(&files);
+	if (!status)
+		*already = json_is_true(json_object_get(result, "already"));
+	json_decref(result);
+	return status;
+}
+
 enum hotpatch_status hp_check_bundle(struct hp_session *session,
 				     const struct hp_options *options,
 				     struct hotpatch_error *err)
@@ -460,17 +491,22 @@ enum hotpatch_status hp_check_bundle(struct hp_session *session,
 	struct hp_file file;
 	struct hp_manifest manifest;
 	enum hotpatch_status status;
+	bool already = false;
 
 	status = read_bundle(options->operand, &file, &manifest, err);
 	if (status)
 		return status;
-	status = judge(&manifest, options, session->greeting, err);
+	if (hp_change_access(session, NULL))
+		status = judge(&manifest, options, session->greeting, err);
+	else
+		status = ask_process(session, options, &already, err);
 	if (!status && options->json)
-		hp_print_json(json_pack("{s:b, s:o}", "dry_run", 1, "bundle",
+		hp_print_json(json_pack("{s:b, s:b, s:o}", "dry_run", 1,
+					"already", already, "bundle",
 					report_manifest(&manifest)));
 	else if (!status)
-		hp_print("%s fits process %d; nothing was changed\n",
-			 manifest.name,
+		hp_print("%s %s process %d; nothing was changed\n",
+			 manifest.name, already ? "is already in" : "fits",
 			 (int)hp_json_number(session->greeting, "pid"));
 	hp_manifest_release(&manifest);
 	hp_file_release(&file);

@@ -20,6 +20,8 @@
 enum {
 	SOCKET = 's',
 	PID = 'p',
+	PROGRAM = 'm',
+	UNIT = 'u',
 	JSON = 'j',
 	HELP = 'h',
 	VERSION = 'V',
@@ -31,6 +33,7 @@ enum {
 	GOAL = 'g',
 	DRY_RUN = 'n',
 	ALL = 'A',
+	ALL_PATCHES = 'B',
 	KEY = 'k',
 	KEYS = 'K',
 	PASSWORD_FILE = 'f',
@@ -50,6 +53,8 @@ enum {
 static const struct option long_options[] = {
 	{"socket", required_argument, NULL, SOCKET},
 	{"pid", required_argument, NULL, PID},
+	{"program", required_argument, NULL, PROGRAM},
+	{"unit", required_argument, NULL, UNIT},
 	{"json", no_argument, NULL, JSON},
 	{"help", no_argument, NULL, HELP},
 	{"version", no_argument, NULL, VERSION},
@@ -61,6 +66,7 @@ static const struct option long_options[] = {
 	{"goal", required_argument, NULL, GOAL},
 	{"dry-run", no_argument, NULL, DRY_RUN},
 	{"all", no_argument, NULL, ALL},
+	{"all-patches", no_argument, NULL, ALL_PATCHES},
 	{"key", required_argument, NULL, KEY},
 	{"keys", required_argument, NULL, KEYS},
 	{"password-file", required_argument, NULL, PASSWORD_FILE},
@@ -82,8 +88,8 @@ static const struct hp_command commands[] = {
 	{"list", "", NULL, hp_command_list},
 	{"status", "", NULL, hp_command_status},
 	{"apply", "tPacwnxRr", "FILE", hp_command_apply},
-	{"revert", "tPawAr", "NAME", hp_command_revert},
-	{"wait", "tg", "NAME", hp_command_wait},
+	{"revert", "tPawnBr", "NAME", hp_command_revert},
+	{"wait", "tgw", "NAME", hp_command_wait},
 	{"inspect", "", "FILE", hp_command_inspect},
 	{"keygen", "fW", "NAME", hp_command_keygen},
 	{"sign", "kfCx", "FILE", hp_command_sign},
@@ -171,6 +177,10 @@ static const char **text_place(int letter, struct hp_options *options)
 	switch (letter) {
 	case SOCKET:
 		return &options->socket;
+	case PROGRAM:
+		return &options->program;
+	case UNIT:
+		return &options->unit;
 	case KEY:
 	case SIGN:
 		return &options->key;
@@ -226,8 +236,8 @@ static enum hotpatch_status read_value(int letter, const char *text,
 {
 	static const char *const policies[] = {"reverse", "wait", "force",
 					       NULL};
-	static const char *const goals[] = {"drained", "unmapped", "none",
-					    NULL};
+	static const char *const goals[] = {"active", "drained", "unmapped",
+					    "none", NULL};
 	const char **place = text_place(letter, options);
 
 	if (place) {
@@ -264,6 +274,8 @@ static bool set_flag(int letter, struct hp_options *options)
 		return options->dry_run = true;
 	case ALL:
 		return options->all = true;
+	case ALL_PATCHES:
+		return options->all_patches = true;
 	case ROLLBACK:
 		return options->rollback = true;
 	case NO_PASSWORD:
@@ -281,8 +293,30 @@ static bool set_flag(int letter, struct hp_options *options)
 
 static bool is_global(int letter)
 {
-	return letter == SOCKET || letter == PID || letter == JSON ||
-	       letter == HELP || letter == VERSION;
+	return strchr((const char[]){SOCKET, PID, PROGRAM, UNIT, ALL, JSON,
+				     HELP, VERSION, '\0'},
+		      letter) != NULL;
+}
+
+static bool is_command(const struct hp_options *options, const char *name)
+{
+	return !strcmp(options->command->name, name);
+}
+
+static enum hotpatch_status judge_goal(const struct hp_options *options,
+				       struct hotpatch_error *err)
+{
+	const char *goal = options->goal ? options->goal : "drained";
+
+	if (is_command(options, "apply") && !strcmp(goal, "unmapped"))
+		return usage_error(err, "apply",
+				   "cannot wait for the patch to be unmapped");
+	if (is_command(options, "revert") && !strcmp(goal, "active"))
+		return usage_error(err, "revert",
+				   "cannot wait for the patch to be active");
+	if (is_command(options, "wait") && !strcmp(goal, "none"))
+		return usage_error(err, "wait", "needs a goal");
+	return HOTPATCH_OK;
 }
 
 /* @used holds the letters of the options that are not global. */
@@ -291,10 +325,13 @@ static enum hotpatch_status judge_options(const struct hp_options *options,
 					  struct hotpatch_error *err)
 {
 	const struct hp_command *command = options->command;
-	const char *goal = options->goal ? options->goal : "none";
 
-	if (options->socket && options->pid)
-		return usage_error(err, "", "Give --socket or --pid, not both");
+	if (!!options->socket + !!options->pid + !!options->program +
+		    !!options->unit + options->all >
+	    1)
+		return usage_error(err, "",
+				   "Give one of --socket, --pid, --program, "
+				   "--unit and --all");
 	for (; *used; used++) {
 		if (!strchr(command->accepts, *used))
 			return hp_error(err, HOTPATCH_E_USAGE, 0, command->name,
@@ -302,13 +339,18 @@ static enum hotpatch_status judge_options(const struct hp_options *options,
 					"--help.",
 					command->name, option_name(*used));
 	}
-	if (!strcmp(command->name, "apply") && !strcmp(goal, "unmapped"))
-		return usage_error(err, "apply",
-				   "cannot wait for the patch to be unmapped");
-	if (!strcmp(command->name, "wait") && options->goal &&
-	    !strcmp(goal, "none"))
-		return usage_error(err, "wait", "needs a goal");
-	return HOTPATCH_OK;
+	return judge_goal(options, err);
+}
+
+/* "revert --all" means every patch, of one process: to revert something in
+ * every process has to be said in full. */
+static void read_all(struct hp_options *options, const char *operand)
+{
+	if (!is_command(options, "revert") || operand || !options->all ||
+	    options->all_patches)
+		return;
+	options->all = false;
+	options->all_patches = true;
 }
 
 static enum hotpatch_status read_operands(char **operands,
@@ -327,9 +369,10 @@ static enum hotpatch_status read_operands(char **operands,
 		return usage_error(err, *operands, "is no command");
 	options->command = command;
 	operands++;
-	if (command->operand && !options->all)
+	read_all(options, *operands);
+	if (command->operand && !options->all_patches)
 		options->operand = *operands ? *operands++ : NULL;
-	if (command->operand && !options->all && !options->operand)
+	if (command->operand && !options->all_patches && !options->operand)
 		return hp_error(err, HOTPATCH_E_USAGE, 0, command->name,
 				"%s needs a %s; see hotpatch --help.",
 				command->name, command->operand);

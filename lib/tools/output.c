@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define TEXT_LIMIT 4096
 #define GAP 2
@@ -102,6 +103,46 @@ void hp_table_add(struct hp_table *table, const char *format, ...)
 	table->count++;
 }
 
+/* Only on a terminal, and not where somebody asked for none. */
+static bool wants_colours(void)
+{
+	const char *none = getenv("NO_COLOR");
+	const char *terminal = getenv("TERM");
+
+	return isatty(STDOUT_FILENO) && !(none && *none) && terminal &&
+	       strcmp(terminal, "dumb") != 0;
+}
+
+/* Of the words that tables have for how things stand. */
+static const char *colour_of(const char *word)
+{
+	static const struct {
+		const char *words;
+		const char *colour;
+	} colours[] = {
+		{" active already reached reverted settled ", "\033[32m"},
+		{" applying reverting undone untouched closed ", "\033[33m"},
+		{" failed lost differs retained E_UNREACHABLE ", "\033[31m"},
+	};
+	char whole[32];
+	size_t i;
+
+	if (snprintf(whole, sizeof(whole), " %s ", word) >= (int)sizeof(whole))
+		return NULL;
+	for (i = 0; i < sizeof(colours) / sizeof(*colours); i++)
+		if (word[0] && strstr(colours[i].words, whole))
+			return colours[i].colour;
+	return NULL;
+}
+
+static void print_cell(const char *text, int width, const char *colour)
+{
+	if (colour)
+		printf("%s%-*s\033[m", colour, width, text);
+	else
+		printf("%-*s", width, text);
+}
+
 static int column_width(const struct hp_table *table, size_t column)
 {
 	size_t width = 0;
@@ -116,26 +157,32 @@ static int column_width(const struct hp_table *table, size_t column)
 }
 
 /* No blanks at the end, where the last cells are empty. */
-static void print_row(const struct hp_table *table, size_t row)
+static void print_row(const struct hp_table *table, size_t row, bool colours)
 {
 	size_t last = table->columns - 1;
+	const char *cell;
 	size_t i;
 
 	while (last && !*table->cells[row + last])
 		last--;
-	for (i = 0; i < last; i++)
-		printf("%-*s", column_width(table, i) + GAP,
-		       table->cells[row + i]);
-	printf("%s\n", table->cells[row + last]);
+	for (i = 0; i <= last; i++) {
+		cell = table->cells[row + i];
+		print_cell(cell, i < last ? column_width(table, i) + GAP : 0,
+			   !colours ? NULL :
+			   row	    ? colour_of(cell) :
+				      "\033[1m");
+	}
+	putchar('\n');
 }
 
 void hp_table_print(const struct hp_table *table)
 {
+	const bool colours = wants_colours();
 	size_t row;
 
 	for (row = 0; row + table->columns <= table->count;
 	     row += table->columns)
-		print_row(table, row);
+		print_row(table, row, colours);
 }
 
 void hp_table_release(struct hp_table *table)

@@ -5,6 +5,8 @@
  */
 #include "tool.h"
 
+#include "../status.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +17,12 @@
 #define DEFAULT_WIDTH 80
 
 static bool shown;
+static char heading[64];
+
+void hp_progress_name(const char *text)
+{
+	hp_text_copy(heading, sizeof(heading), text);
+}
 
 bool hp_progress_wanted(void)
 {
@@ -69,13 +77,15 @@ void hp_progress_show(const json_t *status)
 
 	if (left)
 		length = snprintf(line, sizeof(line),
-				  "draining: %d of %d tasks left", (int)left,
+				  "%sdraining: %d of %d tasks left", heading,
+				  (int)left,
 				  (int)hp_json_number(process, "tasks"));
 	else if (json_is_true(json_object_get(process, "transition")))
-		length = snprintf(line, sizeof(line), "draining");
+		length = snprintf(line, sizeof(line), "%sdraining", heading);
 	else
 		length = snprintf(line, sizeof(line),
-				  "unmapping: old code may still be in use");
+				  "%sunmapping: old code may still be in use",
+				  heading);
 	if (left && json_array_size(blockers))
 		print_blocker(line + length, sizeof(line) - (size_t)length,
 			      json_array_get(blockers, 0));

@@ -11,6 +11,7 @@
 
 #include <hotpatch/status.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -26,15 +27,19 @@ struct hp_list {
 
 /*
  * @pid:        0 if none was given
+ * @program, @unit, @all: choose any number of processes; at most one of these,
+ *              @socket and @pid is given
+ * @all_patches: of revert, in the place of a name
  * @timeout_ms: 0 means no limit
  * @rendezvous_ms: 0 means what the process takes by itself
- * @goal:       of waiting: "drained", "unmapped" or "none"; NULL for the
- *              command's own default
+ * @goal:       of waiting: "active", "drained", "unmapped" or "none"; NULL for
+ *              the command's own default
  * @key:        path of a key, or the public key itself
  * @keys:       path of a directory of public keys
  * @password_path: of a file with a password
  * @comment:    to be signed
  * @signature:  path of a detached signature
+ * @signed_bundle: the signature goes along; set for one request
  * @operand:    the file or name, or NULL
  * @targets:    paths of builds; of check, a path or a process's number
  * @allows:     REASON:NAME
@@ -44,8 +49,11 @@ struct hp_options {
 	const struct hp_command *command;
 	const char *socket;
 	pid_t pid;
+	const char *program;
+	const char *unit;
 	bool json;
 	bool all;
+	bool all_patches;
 	bool dry_run;
 	bool adopt_sleepers;
 	bool allow_constructors;
@@ -60,6 +68,7 @@ struct hp_options {
 	const char *password_path;
 	const char *comment;
 	const char *signature;
+	bool signed_bundle;
 	const char *operand;
 	struct hp_list targets;
 	struct hp_list allows;
@@ -97,10 +106,13 @@ struct hp_session {
 	json_t *greeting;
 };
 
-/* E_NO_PROCESS, E_USAGE if several match, E_UNREACHABLE, E_PROTOCOL. */
+/* E_NO_PROCESS, E_SEVERAL, E_UNREACHABLE, E_PROTOCOL. */
 enum hotpatch_status hp_session_open(const struct hp_options *options,
 				     struct hp_session *session,
 				     struct hotpatch_error *err);
+enum hotpatch_status hp_session_connect(const char *path,
+					struct hp_session *session,
+					struct hotpatch_error *err);
 void hp_session_close(struct hp_session *session);
 
 /*
@@ -121,11 +133,15 @@ enum hotpatch_status hp_session_call(struct hp_session *session,
 				     json_t **result,
 				     struct hotpatch_error *err);
 
-/* The lower half of that, for the progress line. */
+/* Its halves, for the progress line and for several processes at once. */
 enum hotpatch_status hp_session_send(struct hp_session *session,
 				     const char *method, json_t *params,
 				     int bundle_fd, int signature_fd,
 				     struct hotpatch_error *err);
+enum hotpatch_status hp_session_await(struct hp_session *session, json_int_t id,
+				      const struct hp_request_options *options,
+				      json_t **result,
+				      struct hotpatch_error *err);
 /* HOTPATCH_E_TIMEOUT if no line came. */
 enum hotpatch_status hp_session_receive(struct hp_session *session,
 					long timeout_ms, json_t **message,
@@ -135,10 +151,29 @@ enum hotpatch_status hp_session_receive(struct hp_session *session,
 enum hotpatch_status hp_find_socket(const struct hp_options *options,
 				    char *path, struct hotpatch_error *err);
 
+/* A socket that somebody listens on; @pid and @program as its name has them, 0
+ * and all of the name for one of another form. */
+struct hp_found {
+	char path[HP_SOCKET_PATH_SIZE];
+	char program[NAME_MAX + 1];
+	pid_t pid;
+};
+
+/* All that @options mean, sorted, in an array that the caller frees. E_NO_PROCESS
+ * if there are none. */
+enum hotpatch_status hp_find_processes(const struct hp_options *options,
+				       struct hp_found **found, size_t *count,
+				       struct hotpatch_error *err);
+
+/* Does the text of /proc/PID/cgroup say that the process is of this unit? */
+bool hp_cgroup_has_unit(const char *text, const char *unit);
+
 /* One line of progress from the result of the method status. */
 bool hp_progress_wanted(void);
 void hp_progress_show(const json_t *status);
 void hp_progress_clear(void);
+/* What every line begins with from now on. */
+void hp_progress_name(const char *text);
 
 /* A table of texts whose columns are aligned; the first row is its head. */
 struct hp_table {

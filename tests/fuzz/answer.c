@@ -106,7 +106,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!size || size > LONGEST)
 		return 0;
 	options.json = data[0] & 0x80;
-	options.all = data[0] & 0x40;
+	options.all_patches = data[0] & 0x40;
 	said = data + 1;
 	said_size = size - 1;
 	show_progress(said, said_size);

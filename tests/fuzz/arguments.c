@@ -110,9 +110,12 @@ static void check(const struct hp_options *options)
 {
 	require(options->command && options->command->run);
 	/* --help and --version take the place of any command. */
-	require(!options->command->operand || options->all || options->operand);
+	require(!options->command->operand || options->all_patches ||
+		options->operand);
 	require(options->pid >= 0 && options->timeout_ms >= 0);
-	require(!options->pid || !options->socket);
+	require(!!options->pid + !!options->socket + !!options->program +
+			!!options->unit + options->all <=
+		1);
 	require(options->policy && *options->policy);
 	try_names(options);
 }
