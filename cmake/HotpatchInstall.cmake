@@ -2,7 +2,8 @@
 #
 # What gets installed, in three components: runtime (the shared library),
 # development (headers, archive, CMake package, hotpatch.pc) and tools (the
-# command, its manual page and the gdb script). The installed tree can be moved.
+# command, its manual page, schemas, completion and the gdb script). The
+# installed tree can be moved.
 
 set(HOTPATCH_CMAKEDIR ${CMAKE_INSTALL_LIBDIR}/cmake/hotpatch)
 
@@ -16,6 +17,11 @@ install(EXPORT hotpatch-targets NAMESPACE hotpatch::
 if(HOTPATCH_TOOLS)
 	install(TARGETS hotpatch_command RUNTIME COMPONENT tools)
 	file(GLOB manuals CONFIGURE_DEPENDS lib/tools/*.1)
+	install(DIRECTORY lib/tools/schema
+		DESTINATION ${CMAKE_INSTALL_DATADIR}/hotpatch COMPONENT tools)
+	install(FILES lib/tools/completion/hotpatch
+		DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
+		COMPONENT tools)
 	install(FILES lib/tools/hotpatch-gdb.py
 		DESTINATION ${CMAKE_INSTALL_DATADIR}/hotpatch COMPONENT tools)
 	install(FILES ${manuals} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1

@@ -75,11 +75,16 @@ static const char usage[] =
 enum hotpatch_status hp_command_help(const struct hp_options *options,
 				     struct hotpatch_error *err)
 {
+	json_t *object;
+
 	(void)err;
-	if (options->json)
-		hp_print_json(json_pack("{s:s}", "usage", usage));
-	else
+	if (!options->json) {
 		fputs(usage, stdout);
+		return HOTPATCH_OK;
+	}
+	object = hp_options_report();
+	json_object_set_new(object, "usage", json_string(usage));
+	hp_print_json(object);
 	return HOTPATCH_OK;
 }
 

@@ -101,6 +101,44 @@ static const struct hp_command commands[] = {
 	{"version", "", NULL, hp_command_version},
 };
 
+static bool is_global(int letter)
+{
+	return strchr((const char[]){SOCKET, PID, PROGRAM, UNIT, ALL, JSON,
+				     HELP, VERSION, '\0'},
+		      letter) != NULL;
+}
+
+/* Names of the options that are global, or that a command accepts. */
+static json_t *report_options(const char *accepts)
+{
+	const struct option *option = long_options;
+	json_t *list = json_array();
+
+	for (; option->name; option++)
+		if (accepts ? strchr(accepts, option->val) != NULL :
+			      is_global(option->val))
+			json_array_append_new(list, json_string(option->name));
+	return list;
+}
+
+json_t *hp_options_report(void)
+{
+	json_t *list = json_array();
+	size_t i;
+
+	for (i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+		json_array_append_new(
+			list,
+			json_pack("{s:s, s:s, s:o}", "name", commands[i].name,
+				  "operand",
+				  commands[i].operand ? commands[i].operand :
+							"",
+				  "options",
+				  report_options(commands[i].accepts)));
+	return json_pack("{s:o, s:o}", "commands", list, "options",
+			 report_options(NULL));
+}
+
 static enum hotpatch_status usage_error(struct hotpatch_error *err,
 					const char *object, const char *what)
 {
@@ -289,13 +327,6 @@ static bool set_flag(int letter, struct hp_options *options)
 	default:
 		return false;
 	}
-}
-
-static bool is_global(int letter)
-{
-	return strchr((const char[]){SOCKET, PID, PROGRAM, UNIT, ALL, JSON,
-				     HELP, VERSION, '\0'},
-		      letter) != NULL;
 }
 
 static bool is_command(const struct hp_options *options, const char *name)

@@ -95,6 +95,10 @@ enum hotpatch_status hp_options_parse(int argc, char **argv,
 				      struct hp_options *options,
 				      struct hotpatch_error *err);
 
+/* {"commands":[{"name":…,"operand":…,"options":[…]}…],"options":[…]}, where the
+ * last are those that all commands take. */
+json_t *hp_options_report(void);
+
 /* The command's exit code for each status; -1 for one that is not listed. */
 int hp_exit_code(enum hotpatch_status status);
 
