@@ -131,8 +131,8 @@ static enum hotpatch_status try_stage(struct hp_change *change)
 		return HOTPATCH_OK;
 	}
 	hotpatch_patch_info(change->patch, &info);
-	change->result = hp_change_report(change->patch,
-					  info.state != HOTPATCH_LOADED);
+	change->result =
+		hp_change_report(change->patch, info.state != HOTPATCH_LOADED);
 	return HOTPATCH_OK;
 }
 

@@ -177,9 +177,8 @@ static enum hotpatch_status read_bundle(const struct call *call,
 	return status;
 }
 
-static enum hotpatch_status serve_bundle(const struct call *call,
-					 enum hp_change_kind kind,
-					 bool check_only)
+static enum hotpatch_status
+serve_bundle(const struct call *call, enum hp_change_kind kind, bool check_only)
 {
 	struct hp_change change = {
 		.kind = kind,

@@ -84,7 +84,7 @@ static bool has_unit(const char *path, size_t length, const char *unit)
 	for (; part < end; part = stop + 1) {
 		stop = memchr(part, '/', (size_t)(end - part));
 		stop = stop ? stop : end;
-		if ((size_t)(stop - part) < wanted ||
+		if (!wanted || (size_t)(stop - part) < wanted ||
 		    memcmp(part, unit, wanted) != 0)
 			continue;
 		part += wanted;

@@ -53,6 +53,20 @@ enum hotpatch_status hp_find_socket(const struct hp_options *options,
 	return hp_error(err, HOTPATCH_E_NO_PROCESS, 0, "", "none");
 }
 
+/* The process again, for each place of several. */
+enum hotpatch_status hp_find_processes(const struct hp_options *options,
+				       struct hp_found **found, size_t *count,
+				       struct hotpatch_error *err)
+{
+	(void)options;
+	(void)err;
+	*found = calloc(1, sizeof(**found));
+	if (!*found)
+		abort();
+	*count = 1;
+	return HOTPATCH_OK;
+}
+
 enum hotpatch_status hp_check_bundle(struct hp_session *session,
 				     const struct hp_options *options,
 				     struct hotpatch_error *err)
@@ -107,10 +121,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	options.json = data[0] & 0x80;
 	options.all_patches = data[0] & 0x40;
+	options.all = (data[0] & 0x60) == 0x60;
 	said = data + 1;
 	said_size = size - 1;
 	show_progress(said, said_size);
-	status = commands[(data[0] & 0x3f) %
+	status = commands[(data[0] & 0x1f) %
 			  (sizeof(commands) / sizeof(*commands))](&options,
 								  &err);
 	/* A failure names itself, and no process can make the command say that

@@ -36,6 +36,22 @@ void hp_file_release(struct hp_file *file)
 	free(file->bytes);
 }
 
+/* Stands for lib/tools/client.c: the process judges, and finds it good. */
+enum hotpatch_status hp_session_call(struct hp_session *session,
+				     const char *method, json_t *params,
+				     const struct hp_request_options *options,
+				     json_t **result,
+				     struct hotpatch_error *err)
+{
+	(void)session;
+	(void)method;
+	(void)options;
+	(void)err;
+	json_decref(params);
+	*result = json_pack("{s:b}", "already", 0);
+	return HOTPATCH_OK;
+}
+
 /* Output goes nowhere, but is made; libFuzzer keeps its own. */
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -56,8 +72,9 @@ static void compare(const struct hp_options *options)
 	struct hp_session session = {.fd = -1};
 	struct hotpatch_error err = {0};
 
-	session.greeting = json_pack("{s:s, s:i}", "build_id",
-				     "0123456789abcdef", "pid", 1);
+	session.greeting = json_pack("{s:s, s:i, s:s}", "build_id",
+				     "0123456789abcdef", "pid", 1, "access",
+				     "read");
 	check(hp_check_bundle(&session, options, &err), &err);
 	json_decref(session.greeting);
 }

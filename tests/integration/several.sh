@@ -162,10 +162,11 @@ if strace -o /dev/null true 2>/dev/null; then
 	# At its first, second, ... request: six come before the first apply.
 	for turn in 1 2 3 4 5 6 7 8 9 10; do
 		code=0
-		ASAN_OPTIONS=detect_leaks=0 strace -o /dev/null \
+		# The shell says that it was killed, too.
+		{ ASAN_OPTIONS=detect_leaks=0 strace -o /dev/null \
 			-e trace=sendmsg -e inject="sendmsg:signal=KILL:when=$turn" \
-			"$command" --all apply "$bundle" \
-			>"$output" 2>&1 </dev/null || code=$?
+			"$command" --all apply "$bundle" >"$output" </dev/null ||
+			code=$?; } 2>"$errors"
 		[ "$code" -eq 137 ] || fail "not killed at request $turn"
 		[ "$turn" -gt 6 ] || all_answer 41
 		expect 0 --all apply "$bundle"
