@@ -64,7 +64,7 @@ static void print_applied(const json_t *result)
 		hp_print("%s is %s\n", name, state);
 	else
 		hp_print("%s is active: %d functions, loaded in %.2f ms, "
-			 "drained in %.2f ms\n",
+			 "drained in %.3f ms\n",
 			 name, (int)hp_json_number(patch, "functions"),
 			 milliseconds(patch, "open_us"),
 			 milliseconds(patch, "drain_us"));
@@ -83,7 +83,7 @@ static void print_reverted(const json_t *result)
 	else if (!closed)
 		hp_print("%s is %s\n", name, state);
 	else
-		hp_print("%s is reverted: drained in %.2f ms, unmapped in "
+		hp_print("%s is reverted: drained in %.3f ms, unmapped in "
 			 "%.2f ms\n",
 			 name, milliseconds(patch, "drain_us"),
 			 milliseconds(patch, "unmap_us"));

@@ -391,7 +391,7 @@ static void print(const struct hp_fleet *fleet)
 		hp_table_add(&table, "%d", (int)process->found.pid);
 		hp_table_add(&table, "%s", process->outcome);
 		if (process->outcome == active || process->outcome == reverted)
-			hp_table_add(&table, "%.2f ms",
+			hp_table_add(&table, "%.3f ms",
 				     (double)hp_json_number(patch, "drain_us") /
 					     1000);
 		else

@@ -162,7 +162,7 @@ static void add_duration(struct hp_table *table, const json_t *patch)
 	if (!strcmp(state, "applying") || !strcmp(state, "reverting"))
 		hp_table_add(table, "-");
 	else
-		hp_table_add(table, "%.2f ms", drain_ms);
+		hp_table_add(table, "%.3f ms", drain_ms);
 }
 
 static void print_patches(const json_t *patches)
