@@ -20,15 +20,31 @@ for package in $wanted; do
 	*) missing="$missing $package" ;;
 	esac
 done
-[ -n "$missing" ] || exit 0
 
 become=
 if [ "$(id -u)" -ne 0 ]; then
 	become=sudo
 fi
 export DEBIAN_FRONTEND=noninteractive
-echo "installing:$missing"
-$become apt-get -qq update
-# Unquoted: one word for each package.
-# shellcheck disable=SC2086
-$become apt-get -qq -y --no-install-recommends install $missing
+
+# promtool comes with a server that would be started, and is all that is wanted
+# of it.
+install_promtool() {
+	folder=$(mktemp -d)
+	(cd "$folder" && apt-get -qq download prometheus 2>/dev/null &&
+		dpkg-deb -x prometheus_*.deb . &&
+		$become install usr/bin/promtool /usr/local/bin) ||
+		echo "there is no promtool; figures are checked without"
+	rm -rf "$folder"
+}
+
+if [ -n "$missing" ]; then
+	echo "installing:$missing"
+	$become apt-get -qq update
+	# Unquoted: one word for each package.
+	# shellcheck disable=SC2086
+	$become apt-get -qq -y --no-install-recommends install $missing
+fi
+if [ $# -eq 0 ] && ! command -v promtool >/dev/null; then
+	install_promtool
+fi

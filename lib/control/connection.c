@@ -317,6 +317,7 @@ bool hp_connection_advance(struct hp_connection *connection)
 	do {
 		serve_lines(connection);
 		waiting = hp_pending_advance(connection);
+		hp_feed_advance(connection);
 		transmit(connection);
 	} while (may_read(connection) &&
 		 hp_buffer_line(&connection->input, &size));

@@ -55,6 +55,7 @@ struct hp_wait {
  *             it can still be asked for after it was unmapped
  * @events:    what epoll watches it for
  * @last_change: number of the change that it asked for last
+ * @cursor:    last event that it was sent, if it is subscribed
  * @moved_ms:  when the client last took a byte, or had none to take
  */
 struct hp_connection {
@@ -66,6 +67,8 @@ struct hp_connection {
 	bool at_end;  /* the client sends no more */
 	bool closing; /* no request is read any more */
 	bool broken;  /* to be closed at once */
+	bool subscribed;
+	uint64_t cursor;
 	uint64_t moved_ms;
 	struct hp_buffer input;
 	struct hp_buffer output;
@@ -115,6 +118,9 @@ enum hotpatch_status hp_pending_wait(struct hp_connection *connection,
 /* True if one is left. */
 bool hp_pending_advance(struct hp_connection *connection);
 void hp_pending_cancel(struct hp_connection *connection);
+
+/* Sends a subscriber what happened since, as far as it reads. */
+void hp_feed_advance(struct hp_connection *connection);
 
 /* Serves one line. */
 void hp_method_call(struct hp_connection *connection, const char *line,

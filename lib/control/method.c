@@ -5,10 +5,13 @@
  */
 #include "connection.h"
 
+#include "../event.h"
+#include "../observe/metrics.h"
 #include "../status.h"
 #include "report.h"
 
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LONGEST_MS 86400000 /* a day */
@@ -88,6 +91,46 @@ static enum hotpatch_status serve_events(const struct call *call)
 	if (!status)
 		answer(call, hp_report_events((uint64_t)after, (size_t)limit));
 	return status;
+}
+
+/* From now on, unless an older event is named. */
+static enum hotpatch_status serve_subscribe(const struct call *call)
+{
+	json_int_t after = (json_int_t)hp_event_last();
+	enum hotpatch_status status;
+
+	status = hp_params_number(call->request->params, "after", 0, LLONG_MAX,
+				  &after, call->err);
+	if (status)
+		return status;
+	if (hp_event_announce() < 0)
+		return hp_error(call->err, HOTPATCH_E_LIMIT, 0, "",
+				"There is no descriptor to watch events with.");
+	call->connection->subscribed = true;
+	call->connection->cursor = (uint64_t)after;
+	answer(call, json_pack("{s:I}", "after", after));
+	return HOTPATCH_OK;
+}
+
+static enum hotpatch_status serve_metrics(const struct call *call)
+{
+	const json_t *params = call->request->params;
+	struct hotpatch_metrics_options options = {.size = sizeof(options)};
+	enum hotpatch_status status;
+	size_t length = 0;
+	char *text;
+
+	status = hp_params_flag(params, "textfile", &options.textfile,
+				call->err);
+	if (!status)
+		status = hp_params_flag(params, "labelled", &options.labelled,
+					call->err);
+	if (status)
+		return status;
+	text = hp_metrics_text(&options, &length);
+	answer(call, text ? json_pack("{s:s}", "text", text) : NULL);
+	free(text);
+	return HOTPATCH_OK;
 }
 
 static enum hotpatch_status read_policy(const struct call *call,
@@ -309,6 +352,8 @@ static const struct method methods[] = {
 	{"list", HP_ACCESS_READ, serve_list},
 	{"status", HP_ACCESS_READ, serve_status},
 	{"events", HP_ACCESS_READ, serve_events},
+	{"metrics", HP_ACCESS_READ, serve_metrics},
+	{"subscribe", HP_ACCESS_READ, serve_subscribe},
 	{"wait", HP_ACCESS_READ, serve_wait},
 	{"check", HP_ACCESS_ADMIN, serve_check},
 	{"stage", HP_ACCESS_ADMIN, serve_stage},

@@ -252,7 +252,7 @@ json_t *hp_report_slots(size_t offset, size_t limit)
 			 (json_int_t)total);
 }
 
-static json_t *report_event(const struct hotpatch_event *event)
+json_t *hp_report_event(const struct hotpatch_event *event)
 {
 	return json_pack("{s:I, s:I, s:s, s:I, s:s, s:o, s:o}", "sequence",
 			 (json_int_t)event->sequence, "time_ns",
@@ -272,7 +272,7 @@ json_t *hp_report_events(uint64_t after, size_t limit)
 	size_t i;
 
 	for (i = 0; i < count; i++)
-		append(&list, report_event(&events[i]));
+		append(&list, hp_report_event(&events[i]));
 	free(events);
 	return json_pack("{s:o}", "events", list);
 }

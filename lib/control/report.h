@@ -24,6 +24,7 @@ json_t *hp_report_greeting(enum hp_access access);
 json_t *hp_report_patch(const struct hotpatch_patch_info *info);
 json_t *hp_report_status(void);
 json_t *hp_report_slots(size_t offset, size_t limit);
+json_t *hp_report_event(const struct hotpatch_event *event);
 json_t *hp_report_events(uint64_t after, size_t limit);
 
 #endif

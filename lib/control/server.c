@@ -5,6 +5,7 @@
  */
 #include "../atomic.h"
 #include "../engine.h"
+#include "../event.h"
 #include "../redirects.h"
 #include "../status.h"
 #include "connection.h"
@@ -31,6 +32,7 @@
  *            fork
  * @wake_fd:  makes it look at @stopping, at what came under way, and at what
  *            the worker has done
+ * @bell:     the engine's, once it is watched, else -1; rings at each event
  * @pid:      of the process that serves
  * @looks:    made since somebody waits
  * @next:     in the list of all servers
@@ -39,6 +41,7 @@ struct hotpatch_control {
 	struct hp_listener listener;
 	int epoll_fd;
 	int wake_fd;
+	int bell;
 	pid_t pid;
 	uid_t owner;
 	gid_t group;
@@ -215,14 +218,16 @@ static void hear(const struct hotpatch_control *control)
 
 static void take_events(struct hotpatch_control *control, int timeout_ms)
 {
-	struct epoll_event events[CLIENT_LIMIT + 2];
-	int count = epoll_wait(control->epoll_fd, events, CLIENT_LIMIT + 2,
+	struct epoll_event events[CLIENT_LIMIT + 3];
+	int count = epoll_wait(control->epoll_fd, events, CLIENT_LIMIT + 3,
 			       timeout_ms);
 	int i;
 
 	for (i = 0; i < count; i++) {
 		if (events[i].data.ptr == &control->listener)
 			accept_clients(control);
+		else if (events[i].data.ptr == &control->bell)
+			hp_worker_kick(control->worker);
 		else if (events[i].data.ptr)
 			hp_connection_event(events[i].data.ptr,
 					    events[i].events);
@@ -231,6 +236,21 @@ static void take_events(struct hotpatch_control *control, int timeout_ms)
 	}
 	if (control->accept_paused && hp_now_ms() >= control->accept_ms)
 		watch_listener(control, EPOLLIN);
+}
+
+/*
+ * Subscribers, watches and logs want to know of events that nobody asked the
+ * server for. Nobody reads the bell, so each ring is one wake-up.
+ */
+static void watch_bell(struct hotpatch_control *control)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLET,
+				    .data.ptr = &control->bell};
+	int bell = hp_event_bell();
+
+	if (control->bell < 0 && bell >= 0 &&
+	    !epoll_ctl(control->epoll_fd, EPOLL_CTL_ADD, bell, &event))
+		control->bell = bell;
 }
 
 /* True if somebody waits for an answer. */
@@ -273,6 +293,7 @@ static int serve_clients(struct hotpatch_control *control)
 
 	if (control->threadless)
 		more = work_for_clients(control);
+	watch_bell(control);
 	if (!more) {
 		control->looks = 0;
 		if (control->accept_paused)
@@ -389,6 +410,7 @@ allocate(const struct hotpatch_control_options *options)
 	control->listener.fd = -1;
 	control->epoll_fd = -1;
 	control->wake_fd = -1;
+	control->bell = -1;
 	control->pid = getpid();
 	control->owner = geteuid();
 	control->group = options->group;

@@ -4,6 +4,8 @@
  * reads. The older one knows no info metrics and no units, and calls a counter
  * by the name of its sample.
  */
+#include "metrics.h"
+
 #include "../engine.h"
 #include "../event.h"
 #include "../file.h"
@@ -15,7 +17,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <hotpatch/observe.h>
 #include <hotpatch/version.h>
 #include <limits.h>
 #include <stdio.h>
@@ -417,8 +418,8 @@ size_t hotpatch_metrics_write(const struct hotpatch_metrics_options *options,
 
 /* All of it in memory of its own; what the process does meanwhile may make it
  * longer than it was found to be. */
-static char *write_whole(const struct hotpatch_metrics_options *options,
-			 size_t *length)
+char *hp_metrics_text(const struct hotpatch_metrics_options *options,
+		      size_t *length)
 {
 	size_t size = 16384;
 	char *bytes = NULL;
@@ -455,12 +456,13 @@ static enum hotpatch_status file_error(struct hotpatch_error *err,
 }
 
 /* The exporter reads no name that begins with a dot. */
-static enum hotpatch_status replace_file(const char *path, const char *bytes,
-					 size_t length,
-					 struct hotpatch_error *err)
+enum hotpatch_status hp_metrics_replace(const char *path, const char *bytes,
+					size_t length,
+					struct hotpatch_error *err)
 {
 	char beside[PATH_MAX];
-	const char *name = strrchr(path, '/') + 1;
+	const char *slash = strrchr(path, '/');
+	const char *name = slash ? slash + 1 : path;
 	int fd;
 	int size = snprintf(beside, sizeof(beside), "%.*s.%s.%d",
 			    (int)(name - path), path, name, (int)getpid());
@@ -502,11 +504,11 @@ hotpatch_metrics_save(const char *path,
 				path ? path : "path",
 				"the path is not absolute, or the size of the "
 				"options is not known");
-	bytes = write_whole(options ? options : &defaults, &length);
+	bytes = hp_metrics_text(options ? options : &defaults, &length);
 	if (!bytes)
 		return hp_error(err, HOTPATCH_E_NO_MEMORY, ENOMEM, path,
 				"no memory for the figures");
-	status = replace_file(path, bytes, length, err);
+	status = hp_metrics_replace(path, bytes, length, err);
 	free(bytes);
 	return status;
 }

@@ -48,6 +48,8 @@ enum {
 	DEBUG_DIR = 'd',
 	SIGN = 'S',
 	RENDEZVOUS = 'r',
+	VERIFY = 'v',
+	FOLLOW = 'F',
 };
 
 static const struct option long_options[] = {
@@ -81,6 +83,8 @@ static const struct option long_options[] = {
 	{"debug-dir", required_argument, NULL, DEBUG_DIR},
 	{"sign", required_argument, NULL, SIGN},
 	{"rendezvous", required_argument, NULL, RENDEZVOUS},
+	{"verify", required_argument, NULL, VERIFY},
+	{"follow", no_argument, NULL, FOLLOW},
 	{NULL, 0, NULL, 0},
 };
 
@@ -97,6 +101,8 @@ static const struct hp_command commands[] = {
 	{"seal", "TloednSfC", "FILE", hp_command_seal},
 	{"check", "Td", "FILE", hp_command_check},
 	{"assess", "d", "FILE", hp_command_assess},
+	{"log", "vF", NULL, hp_command_log},
+	{"metrics", "o", NULL, hp_command_metrics},
 	{"help", "", NULL, hp_command_help},
 	{"version", "", NULL, hp_command_version},
 };
@@ -230,6 +236,8 @@ static const char **text_place(int letter, struct hp_options *options)
 		return &options->comment;
 	case SIGNATURE:
 		return &options->signature;
+	case VERIFY:
+		return &options->verify;
 	default:
 		return NULL;
 	}
@@ -318,6 +326,8 @@ static bool set_flag(int letter, struct hp_options *options)
 		return options->rollback = true;
 	case NO_PASSWORD:
 		return options->no_password = true;
+	case FOLLOW:
+		return options->follow = true;
 	case HELP:
 		options->command = find_command("help");
 		return true;

@@ -43,7 +43,7 @@ struct hp_list {
  * @operand:    the file or name, or NULL
  * @targets:    paths of builds; of check, a path or a process's number
  * @allows:     REASON:NAME
- * @output, @explain, @debug_directory: NULL if not given
+ * @output, @explain, @debug_directory, @verify: NULL if not given
  */
 struct hp_options {
 	const struct hp_command *command;
@@ -75,6 +75,8 @@ struct hp_options {
 	const char *output;
 	const char *explain;
 	const char *debug_directory;
+	const char *verify;
+	bool follow;
 };
 
 /*
@@ -228,6 +230,10 @@ enum hotpatch_status hp_command_check(const struct hp_options *options,
 				      struct hotpatch_error *err);
 enum hotpatch_status hp_command_assess(const struct hp_options *options,
 				       struct hotpatch_error *err);
+enum hotpatch_status hp_command_log(const struct hp_options *options,
+				    struct hotpatch_error *err);
+enum hotpatch_status hp_command_metrics(const struct hp_options *options,
+					struct hotpatch_error *err);
 enum hotpatch_status hp_command_help(const struct hp_options *options,
 				     struct hotpatch_error *err);
 enum hotpatch_status hp_command_version(const struct hp_options *options,

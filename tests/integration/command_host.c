@@ -3,13 +3,15 @@
  * The process that command.sh works on: a patchable function, a thread that
  * can be told to stay in its section, and a control socket. With the argument
  * "serve" it obeys words on its standard input, and answers each with a line;
- * alone it checks that it would.
+ * alone it checks that it would. It logs to the file that HOTPATCH_TEST_LOG
+ * names, if there is one.
  */
 #include <hotpatch/control.h>
 #include <hotpatch/hotpatch.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static sem_t hold_wanted;
@@ -60,13 +62,23 @@ static void obey(const char *word)
 	fflush(stdout);
 }
 
+static int start_log(struct hotpatch_error *err)
+{
+	const struct hotpatch_log_options options = {
+		.size = sizeof(options),
+		.path = getenv("HOTPATCH_TEST_LOG"),
+	};
+
+	return options.path && hotpatch_log_start(&options, err);
+}
+
 static int serve(void)
 {
 	struct hotpatch_control *control;
 	struct hotpatch_error err;
 	char word[32];
 
-	if (hotpatch_control_start(NULL, &control, &err)) {
+	if (start_log(&err) || hotpatch_control_start(NULL, &control, &err)) {
 		fprintf(stderr, "%s\n", err.sentence);
 		return 1;
 	}
