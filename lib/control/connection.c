@@ -5,6 +5,7 @@
 #include "connection.h"
 
 #include "../atomic.h"
+#include "../event.h"
 #include "../patch.h"
 #include "../status.h"
 #include "report.h"
@@ -16,6 +17,15 @@
 #include <unistd.h>
 
 #define READ_SIZE 16384
+
+/* What a client may have served in a turn, before the others have theirs. */
+#define TURN_LINES 16
+#define TURN_NS 1000000
+
+static const struct hp_rate request_rate = {
+	.interval_ns = 2000000,
+	.burst = 1000,
+};
 
 /*
  * A descriptor's place is emptied before the descriptor is closed: a child
@@ -108,6 +118,7 @@ void hp_connection_open(struct hp_connection *connection,
 		.worker = worker,
 		.access = access,
 		.events = EPOLLIN,
+		.heard_ms = hp_now_ms(),
 		.moved_ms = hp_now_ms(),
 	};
 	if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) ||
@@ -194,6 +205,8 @@ static bool receive(struct hp_connection *connection)
 		return false;
 	}
 	take_descriptors(connection, &message);
+	if (!connection->input.size)
+		connection->heard_ms = hp_now_ms();
 	connection->at_end = size == 0;
 	if (!hp_buffer_append(&connection->input, bytes, (size_t)size))
 		connection->broken = true;
@@ -236,22 +249,37 @@ static bool may_read(const struct hp_connection *connection)
 	       connection->output.size < HP_OUTPUT_HIGH;
 }
 
-static void serve_lines(struct hp_connection *connection)
+static bool has_line(const struct hp_connection *connection)
 {
+	size_t size;
+
+	return hp_buffer_line(&connection->input, &size) != NULL;
+}
+
+/* Serves what comes in a turn; or, with @all, everything. */
+static void serve_lines(struct hp_connection *connection, bool all)
+{
+	uint64_t now_ns = hp_now_ns();
+	uint64_t end_ns = now_ns + TURN_NS;
+	unsigned int left = TURN_LINES;
 	const char *line;
 	size_t size;
 
-	while (may_read(connection)) {
+	while (may_read(connection) && (all || (left-- && now_ns < end_ns))) {
 		line = hp_buffer_line(&connection->input, &size);
-		if (!line)
+		if (!line || (!all && !hp_pace_take(&connection->pace,
+						    &request_rate, now_ns)))
 			break;
 		hp_method_call(connection, line, size);
 		hp_buffer_consume(&connection->input, size);
+		connection->heard_ms = hp_now_ms();
+		now_ns = hp_now_ns();
 	}
+	connection->hurried = may_read(connection) && has_line(connection);
 	/* What came with the bytes that are served now was not wanted. */
 	if (!connection->input.size)
 		close_passed(connection);
-	if (may_read(connection) &&
+	if (may_read(connection) && !connection->hurried &&
 	    connection->input.size >= HP_WIRE_LINE_LIMIT)
 		refuse_long_line(connection);
 }
@@ -260,7 +288,7 @@ static void watch(struct hp_connection *connection)
 {
 	struct epoll_event event = {.data.ptr = connection};
 
-	if (may_read(connection) && !connection->at_end)
+	if (may_read(connection) && !connection->at_end && !connection->hurried)
 		event.events |= EPOLLIN;
 	if (connection->output.size)
 		event.events |= EPOLLOUT;
@@ -272,17 +300,17 @@ static void watch(struct hp_connection *connection)
 	connection->events = event.events;
 }
 
-/* Requests that were sent before the client went away are still served; their
+/* Changes that were asked for before the client went away are still begun;
  * answers go nowhere. */
 static void serve_rest(struct hp_connection *connection)
 {
-	bool more;
+	bool more = connection->access == HP_ACCESS_ADMIN;
 
-	do {
+	while (more && !connection->closing) {
 		more = receive(connection);
-		serve_lines(connection);
+		serve_lines(connection, true);
 		connection->output.size = 0;
-	} while (more && !connection->closing);
+	}
 	connection->broken = true;
 }
 
@@ -296,35 +324,53 @@ void hp_connection_event(struct hp_connection *connection, uint32_t events)
 		receive(connection);
 }
 
-static bool is_over(const struct hp_connection *connection, bool waiting)
+/* A line that was begun long ago. */
+static bool is_stuck(const struct hp_connection *connection)
 {
-	if (connection->broken)
+	return connection->input.size && may_read(connection) &&
+	       !connection->hurried &&
+	       hp_now_ms() - connection->heard_ms > HP_LINE_STUCK_MS;
+}
+
+static bool is_over(const struct hp_connection *connection)
+{
+	if (connection->broken || is_stuck(connection))
 		return true;
 	if (connection->output.size)
 		return hp_now_ms() - connection->moved_ms > HP_OUTPUT_STUCK_MS;
-	return connection->closing || (connection->at_end && !waiting);
+	return connection->closing ||
+	       (connection->at_end && !connection->waiting &&
+		!connection->hurried);
 }
 
 bool hp_connection_advance(struct hp_connection *connection)
 {
-	bool waiting;
-	size_t size;
-
 	if (connection->fd < 0)
 		return false;
-	/* Lines wait in the input while the output is full, so what makes
-	 * room must also look for them. */
-	do {
-		serve_lines(connection);
-		waiting = hp_pending_advance(connection);
-		hp_feed_advance(connection);
-		transmit(connection);
-	} while (may_read(connection) &&
-		 hp_buffer_line(&connection->input, &size));
+	serve_lines(connection, false);
+	connection->waiting = hp_pending_advance(connection);
+	hp_feed_advance(connection);
+	transmit(connection);
+	/* Lines wait in the input while the output is full. */
+	connection->hurried = may_read(connection) && has_line(connection);
 	watch(connection);
-	if (is_over(connection, waiting)) {
+	if (is_over(connection)) {
 		hp_connection_close(connection);
 		return false;
 	}
-	return waiting;
+	return connection->waiting || connection->hurried;
+}
+
+uint64_t hp_connection_idle_ms(const struct hp_connection *connection)
+{
+	if (connection->waiting || connection->subscribed ||
+	    connection->hurried || connection->output.size)
+		return 0;
+	return hp_now_ms() - connection->heard_ms;
+}
+
+bool hp_connection_is_owing(const struct hp_connection *connection)
+{
+	return connection->fd >= 0 &&
+	       (connection->output.size || connection->input.size);
 }

@@ -7,6 +7,7 @@
 #ifndef HP_CONTROL_CONNECTION_H
 #define HP_CONTROL_CONNECTION_H
 
+#include "pace.h"
 #include "socket.h"
 #include "wire.h"
 #include "worker.h"
@@ -22,6 +23,13 @@
 #define HP_OUTPUT_HIGH ((size_t)64 << 10)
 #define HP_OUTPUT_LIMIT ((size_t)2 << 20)
 #define HP_OUTPUT_STUCK_MS 10000
+
+/* A line has to be whole that long after its first byte. */
+#define HP_LINE_STUCK_MS 10000
+
+/* Who has said nothing, and wants nothing, for that long makes room when all
+ * places are taken. */
+#define HP_IDLE_MS 10000
 
 #define HP_FOREVER_MS UINT64_MAX
 
@@ -56,6 +64,10 @@ struct hp_wait {
  * @events:    what epoll watches it for
  * @last_change: number of the change that it asked for last
  * @cursor:    last event that it was sent, if it is subscribed
+ * @pace:      of its requests; those that come faster are read later
+ * @hurried:   it has whole lines that wait for their turn
+ * @waiting:   it has requests that wait
+ * @heard_ms:  when it last sent something that ended a line
  * @moved_ms:  when the client last took a byte, or had none to take
  */
 struct hp_connection {
@@ -69,6 +81,10 @@ struct hp_connection {
 	bool broken;  /* to be closed at once */
 	bool subscribed;
 	uint64_t cursor;
+	struct hp_pace pace;
+	bool hurried;
+	bool waiting;
+	uint64_t heard_ms;
 	uint64_t moved_ms;
 	struct hp_buffer input;
 	struct hp_buffer output;
@@ -83,6 +99,19 @@ void hp_connection_open(struct hp_connection *connection,
 			struct hp_worker *worker, int epoll_fd, int fd,
 			enum hp_access access);
 void hp_connection_close(struct hp_connection *connection);
+
+/* How long it has said and wanted nothing. */
+uint64_t hp_connection_idle_ms(const struct hp_connection *connection);
+
+/* It has to be looked after although nothing comes from it. */
+bool hp_connection_is_owing(const struct hp_connection *connection);
+
+/*
+ * A free one of @count connections for a client with @access; NULL if it has
+ * to be turned away. Who has been silent for long may be closed for it.
+ */
+struct hp_connection *hp_places_find(struct hp_connection *connections,
+				     size_t count, enum hp_access access);
 
 /* Only gives up the descriptors: in the child of a fork. */
 void hp_connection_forget(struct hp_connection *connection);

@@ -23,9 +23,17 @@
 
 #define CLIENT_LIMIT 32
 
+/* Newcomers in a turn, before those who are served have theirs; and how many
+ * in the long run, whoever they are and how soon they leave again. */
+#define ACCEPT_LIMIT 16
+static const struct hp_rate accept_rate = {
+	.interval_ns = 5000000,
+	.burst = 100,
+};
+
 /* How long to leave the listening socket alone when no descriptor can be had
  * for the client that waits. */
-#define ACCEPT_PAUSE_MS 100
+#define ACCEPT_PAUSE_MS 50
 
 /*
  * @listener: its descriptor, @epoll_fd and @wake_fd are -1 in the child of a
@@ -50,6 +58,7 @@ struct hotpatch_control {
 	bool accept_paused;
 	unsigned int looks;
 	uint64_t accept_ms;
+	struct hp_pace accept_pace;
 	pthread_t thread;
 	struct hp_worker *worker;
 	struct hotpatch_control *next;
@@ -143,17 +152,6 @@ static void watch_listener(struct hotpatch_control *control, uint32_t events)
 	control->accept_ms = hp_now_ms() + ACCEPT_PAUSE_MS;
 }
 
-static struct hp_connection *free_connection(struct hotpatch_control *control)
-{
-	size_t i;
-
-	for (i = 0; i < CLIENT_LIMIT; i++) {
-		if (control->connections[i].fd < 0)
-			return &control->connections[i];
-	}
-	return NULL;
-}
-
 /* Says why, if the client's socket takes it, and hangs up. */
 static void turn_away(int fd, enum hotpatch_status status, const char *why)
 {
@@ -171,9 +169,12 @@ static void turn_away(int fd, enum hotpatch_status status, const char *why)
 
 static void admit(struct hotpatch_control *control, int fd)
 {
-	struct hp_connection *connection = free_connection(control);
 	enum hp_access access =
 		hp_socket_access(fd, control->owner, control->group);
+	struct hp_connection *connection =
+		access == HP_ACCESS_NONE ? NULL :
+					   hp_places_find(control->connections,
+							  CLIENT_LIMIT, access);
 
 	if (access == HP_ACCESS_NONE)
 		turn_away(fd, HOTPATCH_E_PERMISSION,
@@ -188,14 +189,20 @@ static void admit(struct hotpatch_control *control, int fd)
 
 static void accept_clients(struct hotpatch_control *control)
 {
+	unsigned int left = ACCEPT_LIMIT;
 	int fd;
 
-	for (;;) {
+	while (left-- > 0) {
 		fd = accept4(control->listener.fd, NULL, NULL,
 			     SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
 			admit(control, fd);
-			continue;
+			if (hp_pace_take(&control->accept_pace, &accept_rate,
+					 hp_now_ns()))
+				continue;
+			/* Who comes meanwhile waits in the kernel's queue. */
+			watch_listener(control, 0);
+			return;
 		}
 		if (errno == EINTR || errno == ECONNABORTED)
 			continue;
@@ -282,7 +289,7 @@ static bool is_unsent(const struct hotpatch_control *control)
 	size_t i;
 
 	for (i = 0; i < CLIENT_LIMIT; i++)
-		unsent |= control->connections[i].output.size > 0;
+		unsent |= hp_connection_is_owing(&control->connections[i]);
 	return unsent;
 }
 
