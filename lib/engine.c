@@ -10,6 +10,7 @@
 
 #include "atomic.h"
 #include "event.h"
+#include "loop.h"
 #include "note.h"
 #include "observe/log.h"
 #include "observe/watch.h"
@@ -228,6 +229,7 @@ static void after_fork_in_child(void)
 	hp_event_fork_child();
 	hp_watch_fork_child();
 	hp_log_fork_child();
+	hp_loop_fork_child();
 	hp_task_fork_child();
 	hp_unload_fork_child();
 	hp_redirects_fork_child();

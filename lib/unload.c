@@ -24,6 +24,7 @@
 #include "engine.h"
 #include "event.h"
 #include "held.h"
+#include "loop.h"
 #include "patch.h"
 #include "shadow.h"
 #include "stack.h"
@@ -53,6 +54,7 @@ struct proof {
 	struct hp_stack_reader *reader;
 	struct hp_stack_range range;
 	uint64_t image_bit;
+	uint64_t gone; /* first generation from which nobody gets there */
 	int self;
 	bool anywhere; /* see struct hotpatch_patch */
 	bool hopeless; /* nothing can be proven in this process */
@@ -167,6 +169,8 @@ static bool thread_is_clear(struct proof *proof, int thread)
 		return task_is_clear(proof, &sight) &&
 		       (!proof->anywhere || sight.seen ||
 			stranger_is_clear(proof, thread));
+	if (hp_loop_has_passed(thread, proof->gone))
+		return true;
 	return !HP_KEEP(STRANGERS) || stranger_is_clear(proof, thread);
 }
 
@@ -294,6 +298,7 @@ static bool prove(const struct hotpatch_patch *patch, struct proof *proof)
 
 	proof->range.start = patch->image.start;
 	proof->range.stop = patch->image.stop;
+	proof->gone = patch->gone;
 	proof->image_bit = (uint64_t)1 << (patch->image_index % 64);
 	proof->anywhere = patch->anywhere;
 	proof->self = (int)syscall(SYS_gettid);

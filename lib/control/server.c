@@ -6,6 +6,7 @@
 #include "../atomic.h"
 #include "../engine.h"
 #include "../event.h"
+#include "../loop.h"
 #include "../redirects.h"
 #include "../status.h"
 #include "connection.h"
@@ -27,13 +28,13 @@
  * in the long run, whoever they are and how soon they leave again. */
 #define ACCEPT_LIMIT 16
 static const struct hp_rate accept_rate = {
-	.interval_ns = 5000000,
+	.interval_ns = 1000000,
 	.burst = 100,
 };
 
 /* How long to leave the listening socket alone when no descriptor can be had
  * for the client that waits. */
-#define ACCEPT_PAUSE_MS 50
+#define ACCEPT_PAUSE_MS 10
 
 /*
  * @listener: its descriptor, @epoll_fd and @wake_fd are -1 in the child of a
@@ -323,10 +324,13 @@ static void *serve(void *argument)
 	pthread_setname_np(pthread_self(), "hotpatch-ctl");
 	/* Acquire: pairs with the release in stop_thread(), after which
 	 * nothing else is to be seen; the load must only not be dropped. */
+	hp_loop_begin();
 	while (!hp_load_acquire(&control->stopping)) {
+		hp_loop_pass();
 		take_events(control, timeout_ms);
 		timeout_ms = serve_clients(control);
 	}
+	hp_loop_end();
 	return NULL;
 }
 
