@@ -22,9 +22,11 @@
 #define TURN_LINES 16
 #define TURN_NS 1000000
 
-static const struct hp_rate request_rate = {
-	.interval_ns = 2000000,
-	.burst = 1000,
+/* Who may only look has to leave the time for those who may act. */
+static const struct hp_rate rates[] = {
+	[HP_ACCESS_NONE] = {1000000000, 1},
+	[HP_ACCESS_READ] = {20000000, 100},
+	[HP_ACCESS_ADMIN] = {2000000, 1000},
 };
 
 /*
@@ -267,8 +269,9 @@ static void serve_lines(struct hp_connection *connection, bool all)
 
 	while (may_read(connection) && (all || (left-- && now_ns < end_ns))) {
 		line = hp_buffer_line(&connection->input, &size);
-		if (!line || (!all && !hp_pace_take(&connection->pace,
-						    &request_rate, now_ns)))
+		if (!line ||
+		    (!all && !hp_pace_take(&connection->pace,
+					   &rates[connection->access], now_ns)))
 			break;
 		hp_method_call(connection, line, size);
 		hp_buffer_consume(&connection->input, size);

@@ -23,7 +23,7 @@
 
 #define DIRECTORY_MODE 0750
 #define SOCKET_MODE 0660
-#define BACKLOG 128
+#define BACKLOG 32
 #define CONNECT_TIMEOUT_S 5
 #define LOCK_TRIES 100
 #define LOCK_PAUSE_MS 10
