@@ -45,6 +45,13 @@ void hp_shadow_retire(struct hp_shadow_node *node);
 void hp_shadow_nudge(void);
 
 /*
+ * What waits for a grace period begins to wait anew. To be called before a
+ * task's view is made newer than its section: what the section got may have
+ * been detached before that view, and be waiting for older ones alone.
+ */
+void hp_shadow_wait_anew(void);
+
+/*
  * Frees what nobody can have any more, and runs destructors. Context: no lock,
  * no section. Gives back how many nodes are left.
  */

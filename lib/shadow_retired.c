@@ -72,6 +72,21 @@ void hp_shadow_retire(struct hp_shadow_node *node)
 	retired++;
 }
 
+/*
+ * Who frees may be looking for older views at this moment, and not see the one
+ * that is about to be made newer. It takes what it frees from the waiting ones
+ * after that look, with the lock, and finds none.
+ */
+void hp_shadow_wait_anew(void)
+{
+	struct hp_shadow_node *node;
+
+	hp_shadow_lock();
+	while ((node = pop(&waiting)))
+		push(&fresh, node);
+	hp_shadow_unlock();
+}
+
 /* Lets the next batch wait. With the engine's lock, so that no transition
  * begins meanwhile; true if its generation has come. */
 static bool begin_waiting(void)

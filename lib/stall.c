@@ -8,6 +8,7 @@
 #include "blocker.h"
 #include "event.h"
 #include "patch.h"
+#include "shadow.h"
 #include "stack.h"
 #include "status.h"
 #include "task.h"
@@ -31,7 +32,7 @@ static bool old_code(const struct hotpatch_slot *slot,
 /* Reverted, and kept mapped for whoever is in it still. */
 static bool is_kept(const struct hotpatch_patch *patch)
 {
-	return patch->gone && patch->image.handle;
+	return patch->gone && patch->state != HOTPATCH_CLOSED;
 }
 
 /* Appends the code of kept patches to @ranges; only counts it if that is NULL.
@@ -81,9 +82,11 @@ static void adopt_if_clear(struct hp_stack_reader *reader, size_t index,
 {
 	struct hp_stack_look look;
 
-	if (hp_stack_inspect(reader, sight->thread, ranges, count, &look) ==
-		    HP_STACK_CLEAR &&
-	    hp_task_adopt_for(index, sight->seen, hotpatch_generation))
+	if (hp_stack_inspect(reader, sight->thread, ranges, count, &look) !=
+	    HP_STACK_CLEAR)
+		return;
+	hp_shadow_wait_anew();
+	if (hp_task_adopt_for(index, sight->seen, hotpatch_generation))
 		hp_event_thread(HOTPATCH_PHASE_ADOPTED, sight->thread);
 }
 

@@ -5,6 +5,8 @@
  */
 #include "versions.h"
 
+#include <hotpatch/shadow.h>
+
 #define DEADLINE_MS 50
 
 static int pipe_ends[2];
@@ -192,6 +194,53 @@ START_TEST(moved_sleeper_lets_the_old_code_be_unmapped)
 }
 END_TEST
 
+static uint32_t destroyed;
+
+static void count_destroyed(void *data, const void *of)
+{
+	(void)data;
+	(void)of;
+	destroyed++;
+}
+
+HOTPATCH_SHADOW_WITH(uint64_t, held, 1, NULL, count_destroyed, NULL)
+
+static int object;
+
+static void sleep_with_shadow(void)
+{
+	uint64_t *data = held_get(&object);
+
+	sleep_elsewhere();
+	*data = destroyed;
+}
+
+/* Its view is newer than what its section has in its hands. */
+START_TEST(moved_sleeper_keeps_the_shadow_that_it_got)
+{
+	const struct hotpatch_apply_options options = options_that(true);
+	struct hotpatch_patch *patch = open_bundle("blocking");
+	struct sleeper sleeper;
+	int i;
+
+	needs_proc();
+	expect_ok(held_attach(&object, NULL, NULL, &err));
+	sleeper_start(&sleeper, sleep_with_shadow);
+	expect_ok(held_detach(&object));
+	ck_assert_uint_eq(hotpatch_poll(), 1); /* its wait has begun */
+	expect_ok(hotpatch_patch_apply(patch, &options, &err));
+	await_drained(patch);
+	expect_state(patch, HOTPATCH_ACTIVE);
+	for (i = 0; i < 10; i++)
+		hotpatch_poll();
+	ck_assert_uint_eq(destroyed, 0);
+	sleeper_wake(&sleeper);
+	await(hotpatch_poll() == 0);
+	ck_assert_uint_eq(destroyed, 1);
+	remove_patch(patch);
+}
+END_TEST
+
 static uint32_t stop_spinning;
 
 static void spin(void)
@@ -231,6 +280,7 @@ int main(void)
 		sleeper_in_the_old_function_is_never_moved,
 		sleeper_in_a_bundles_function_keeps_it_from_being_left,
 		moved_sleeper_lets_the_old_code_be_unmapped,
+		moved_sleeper_keeps_the_shadow_that_it_got,
 		thread_that_runs_is_never_moved,
 	};
 

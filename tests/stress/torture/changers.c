@@ -54,8 +54,11 @@ void expect_unmapped(const struct hotpatch_patch *patch)
 	if (!maps)
 		fail("the mappings cannot be read", 0, 0);
 	while (fgets(line, sizeof(line), maps))
-		if (info.path[0] && strstr(line, info.path))
+		if (info.path[0] && strstr(line, info.path)) {
+			fprintf(stderr, "%s, %s: %s", info.name,
+				hotpatch_state_name(info.state), line);
 			fail("a patch that was unmapped is still mapped", 0, 0);
+		}
 	fclose(maps);
 }
 
