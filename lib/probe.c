@@ -26,6 +26,41 @@
 			 : "r"(patch), "r"(object), "r"(generation),           \
 			   "r"(status))
 
+/* X(PHASE, name): all of them, or the compiler complains. */
+#define PROBE_MAP(X)                                                           \
+	X(OPENED, "opened")                                                    \
+	X(REFUSED, "refused")                                                  \
+	X(STAGED, "staged")                                                    \
+	X(DETOURED, "detoured")                                                \
+	X(ADVANCED, "advanced")                                                \
+	X(TURNED, "turned")                                                    \
+	X(STALLED, "stalled")                                                  \
+	X(ADOPTED, "adopted")                                                  \
+	X(FORCED, "forced")                                                    \
+	X(DRAINED, "drained")                                                  \
+	X(SETTLED, "settled")                                                  \
+	X(ACTIVE, "active")                                                    \
+	X(REVERTED, "reverted")                                                \
+	X(UNMAPPED, "unmapped")                                                \
+	X(RETAINED, "retained")                                                \
+	X(MODULE_CAME, "module_came")                                          \
+	X(MODULE_WENT, "module_went")                                          \
+	X(HEALED, "healed")                                                    \
+	X(RECLAIMED, "reclaimed")                                              \
+	X(FORKED, "forked")                                                    \
+	X(SHADOW_STALE, "shadow_stale")                                        \
+	X(PREPARED, "prepared")                                                \
+	X(COMMITTED, "committed")                                              \
+	X(LEAVING, "leaving")                                                  \
+	X(LEFT, "left")                                                        \
+	X(CLEANED, "cleaned")                                                  \
+	X(GATHERING, "gathering")                                              \
+	X(GATHERED, "gathered")                                                \
+	X(PARTED, "parted")                                                    \
+	X(MIGRATED, "migrated")                                                \
+	X(LOGGING, "logging")                                                  \
+	X(LOG_LOST, "log_lost")
+
 /* A byte in a section that is loaded: its address, as the linker knew it, is
  * compared with the section's when the file was prelinked. */
 __asm__(".pushsection .stapsdt.base, \"aG\", %progbits, .stapsdt.base, comdat\n"
@@ -35,6 +70,8 @@ __asm__(".pushsection .stapsdt.base, \"aG\", %progbits, .stapsdt.base, comdat\n"
 	".size _.stapsdt.base, 1\n"
 	".popsection\n");
 
+/* One case for each phase is as short as it gets. */
+/* NOLINTNEXTLINE(readability-function-size) */
 void hp_probe(const struct hotpatch_event *event)
 {
 	const char *patch = event->patch;
@@ -47,38 +84,7 @@ void hp_probe(const struct hotpatch_event *event)
 	case HOTPATCH_PHASE_##phase:                                           \
 		PROBE(name, patch, object, generation, status);                \
 		return;
-		CASE(OPENED, "opened")
-		CASE(REFUSED, "refused")
-		CASE(STAGED, "staged")
-		CASE(DETOURED, "detoured")
-		CASE(ADVANCED, "advanced")
-		CASE(TURNED, "turned")
-		CASE(STALLED, "stalled")
-		CASE(ADOPTED, "adopted")
-		CASE(FORCED, "forced")
-		CASE(DRAINED, "drained")
-		CASE(SETTLED, "settled")
-		CASE(ACTIVE, "active")
-		CASE(REVERTED, "reverted")
-		CASE(UNMAPPED, "unmapped")
-		CASE(RETAINED, "retained")
-		CASE(MODULE_CAME, "module_came")
-		CASE(MODULE_WENT, "module_went")
-		CASE(HEALED, "healed")
-		CASE(RECLAIMED, "reclaimed")
-		CASE(FORKED, "forked")
-		CASE(SHADOW_STALE, "shadow_stale")
-		CASE(PREPARED, "prepared")
-		CASE(COMMITTED, "committed")
-		CASE(LEAVING, "leaving")
-		CASE(LEFT, "left")
-		CASE(CLEANED, "cleaned")
-		CASE(GATHERING, "gathering")
-		CASE(GATHERED, "gathered")
-		CASE(PARTED, "parted")
-		CASE(MIGRATED, "migrated")
-		CASE(LOGGING, "logging")
-		CASE(LOG_LOST, "log_lost")
+		PROBE_MAP(CASE)
 #undef CASE
 	}
 }

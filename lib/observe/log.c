@@ -493,9 +493,11 @@ static enum hotpatch_status begin(struct hp_log *log,
 {
 	enum hotpatch_status status = HOTPATCH_OK;
 
-	if (current)
-		return hp_error(err, HOTPATCH_E_ALREADY, 0, current->path,
-				"this process has a log already");
+	if (current) {
+		hp_error(err, HOTPATCH_E_ALREADY, 0, current->path,
+			 "this process has a log already");
+		return HOTPATCH_E_ALREADY;
+	}
 	if (*log->path)
 		status = write_events(log, NULL, 0, err);
 	log->sink.take = take;
