@@ -5,6 +5,7 @@
 # and $directory first; end_hosts belongs into the script's clean-up.
 set -eu
 
+: "${host:?}" "${directory:?}"
 host_pids=()
 host_inputs=()
 host_outputs=()
@@ -15,7 +16,7 @@ start_host() {
 	local place=${#host_pids[@]} input output socket
 
 	mkfifo "$directory/to-$place" "$directory/from-$place"
-	"${host:?}" serve <"$directory/to-$place" >"$directory/from-$place" &
+	"$host" serve <"$directory/to-$place" >"$directory/from-$place" &
 	host_pids+=($!)
 	exec {input}>"$directory/to-$place" {output}<"$directory/from-$place"
 	host_inputs+=("$input")
