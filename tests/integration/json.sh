@@ -86,6 +86,13 @@ valid 3 apply "$host"
 valid 3 apply --dry-run "$host"
 valid 7 list --socket "$directory/none"
 
+promise=of_what_happened
+valid 0 log
+valid 0 metrics
+valid 0 metrics --output "$directory/metrics"
+valid 1 log --verify "$directory/none"
+valid 7 metrics --socket "$directory/none"
+
 promise=of_a_transition_that_is_open
 [ "$(tell_host 0 hold)" = hold ] || fail 'the host does not hold'
 valid 5 apply "$bundle" --timeout 0.1
