@@ -139,14 +139,60 @@ LC_ALL=C nm "$directory/clone" | grep -q 'cloned.constprop' ||
 assess clone
 has '^cloned .*copy: .*cloned.constprop.*called by .*use_one'
 
+# bundle FUNCTION OPTION...: that redirects it, for any host.
+bundle() {
+	function=$1
+	shift
+	gcc -g -O2 -fPIC -shared -fvisibility=hidden -Wl,--build-id=sha1 \
+		-I"$tests/../include" -I"$build/include" -D"$function" \
+		-o "$directory/$function.so" "$source/bundle.c" "$@"
+}
+
+promise=seal_refuses_what_would_break_by_the_name_of_the_caller
+bundle LEAF
+expect 3 seal "$directory/LEAF.so" --target "$directory/plain"
+has '^refused ipa-ra:leaf: direct keeps values in rsi, rdx across its call of'
+grep -q E_SEAL "$errors" || fail 'another status'
+expect 3 seal "$directory/LEAF.so" --target "$directory/plain" --explain leaf
+has 'compile that file with -fno-ipa-ra'
+
+promise=what_is_allowed_is_sealed_and_recorded
+expect 0 seal "$directory/LEAF.so" --target "$directory/plain" \
+	--allow ipa-ra:leaf
+has '^allowed ipa-ra:leaf: direct keeps'
+expect 0 inspect "$directory/LEAF.so"
+has 'accepted ipa-ra:leaf'
+
+promise=seal_takes_what_was_compiled_with_the_flag
+bundle LEAF
+expect 0 seal "$directory/LEAF.so" --target "$directory/strict"
+lacks ipa-ra
+
+promise=callers_that_the_bundle_brings_along_are_no_trap
+bundle COUNT -DRESULT
+expect 3 seal "$directory/COUNT.so" --target "$directory/plain"
+lacks 'ipa-ra:count: result'
+has '^refused ipa-ra:count: show'
+
+promise=seal_refuses_what_was_folded
+bundle TWIN
+expect 3 seal "$directory/TWIN.so" --target "$directory/strict"
+has '^refused folded:local_twin: .*other_local_twin'
+bundle OTHER_TWIN
+expect 3 seal "$directory/OTHER_TWIN.so" --target "$directory/strict"
+has '^refused folded:other_local_twin: .*no body of its own'
+expect 0 seal "$directory/TWIN.so" --target "$directory/apart"
+
+promise=seal_warns_of_link_time_optimisation
+bundle LONELY
+expect 0 seal "$directory/LONELY.so" --target "$directory/lto"
+has '^warning lto:lonely'
+
 # The bundle's bodies change every register that a call may change.
 # run_with NAME FUNCTION: what the host's functions return before and with it.
 run_with() {
 	id=$(LC_ALL=C readelf -n "$directory/$1" | sed -n 's/.*Build ID: //p')
-	gcc -g -O2 -fPIC -shared -fvisibility=hidden -Wl,--build-id=sha1 \
-		-I"$tests/../include" -I"$build/include" -D"$2" \
-		-DHOTPATCH_TARGET_BUILD_ID="\"$id\"" \
-		-o "$directory/$2.so" "$source/bundle.c"
+	bundle "$2" -DHOTPATCH_TARGET_BUILD_ID="\"$id\""
 	"$directory/$1" "$directory/$2.so" >"$output" \
 		2>"$errors" || fail "the host refuses $2"
 	sed -n 's/^before: //p' "$output" >"$directory/before"

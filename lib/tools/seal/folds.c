@@ -311,9 +311,9 @@ void hp_traps_check_absent(const struct hp_traps *traps,
 
 	symbol = hp_traps_symbols(traps, function->name, &count);
 	if (!count || strcmp(symbol->name, function->name) != 0) {
-		hp_problem_add(problems, HP_REASON_COPY, function->name,
-			       "%s is nowhere but in the copies that its "
-			       "callers have",
+		hp_problem_add(problems, HP_REASON_NO_FUNCTION, function->name,
+			       "%s was inlined everywhere and has no code of "
+			       "its own",
 			       function->name);
 		return;
 	}

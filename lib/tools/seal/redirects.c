@@ -70,7 +70,8 @@ static struct hp_function *choose(const struct wanted *wanted, bool external,
 	return found;
 }
 
-static bool is_inlined(const struct wanted *wanted)
+/* One that has no code of its own, or NULL. */
+static struct hp_function *find_absent(const struct wanted *wanted)
 {
 	const struct hp_replace *replace = replace_of(wanted);
 	const struct hp_binary *host = host_of(wanted);
@@ -78,7 +79,7 @@ static bool is_inlined(const struct wanted *wanted)
 
 	while (function && !is_candidate(replace, function))
 		function = hp_function_next(host, function);
-	return function != NULL;
+	return function;
 }
 
 /* One that others see is meant rather than a static one of the same name; of
@@ -86,6 +87,7 @@ static bool is_inlined(const struct wanted *wanted)
 static struct hp_function *find_function(const struct wanted *wanted)
 {
 	const struct hp_replace *replace = replace_of(wanted);
+	struct hp_function *absent;
 	struct hp_function *found;
 	GElf_Sym symbol;
 	bool several;
@@ -99,12 +101,12 @@ static struct hp_function *find_function(const struct wanted *wanted)
 		found = choose(wanted, false, &several);
 	if (found && !several)
 		return found;
+	absent = find_absent(wanted);
 	if (several)
 		report(wanted, HP_REASON_NO_FUNCTION,
 		       "there are several functions of that name");
-	else if (is_inlined(wanted))
-		report(wanted, HP_REASON_NO_FUNCTION,
-		       "it was inlined everywhere and has no code of its own");
+	else if (absent)
+		hp_traps_check(&wanted->traps, absent, &wanted->seal->problems);
 	else if (!hp_binary_function(host_of(wanted), replace->name) &&
 		 hp_binary_symbol(host_of(wanted), false, replace->name,
 				  &symbol))

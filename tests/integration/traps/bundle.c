@@ -24,6 +24,13 @@
 
 HOTPATCH_BUNDLE("spoil", 1);
 
+#ifdef RESULT
+HOTPATCH_REDIRECT(int, result, (int value))
+{
+	return value * 2;
+}
+#endif
+
 #if defined(LEAF)
 HOTPATCH_REDIRECT(int, leaf, (int value))
 {
@@ -40,6 +47,16 @@ HOTPATCH_REDIRECT(int, inner, (int value))
 {
 	SPOIL();
 	return value * 5;
+}
+#elif defined(TWIN)
+HOTPATCH_REDIRECT_STATIC("host.c", int, local_twin, (int value))
+{
+	return value;
+}
+#elif defined(OTHER_TWIN)
+HOTPATCH_REDIRECT_STATIC("host.c", int, other_local_twin, (int value))
+{
+	return value;
 }
 #else
 HOTPATCH_REDIRECT(int, lonely, (int value))
