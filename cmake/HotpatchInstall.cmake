@@ -66,7 +66,7 @@ endif()
 if(HOTPATCH_SIGNATURES)
 	string(PREPEND HOTPATCH_PC_LIBS_PRIVATE "-lsodium ")
 endif()
-if(HOTPATCH_REDIRECT)
+if(HOTPATCH_ZYDIS)
 	# Zydis has no file for pkg-config everywhere.
 	string(PREPEND HOTPATCH_PC_LIBS_PRIVATE "-lZydis ")
 endif()

@@ -8,14 +8,13 @@
 #ifndef HP_REDIRECT_CODE_H
 #define HP_REDIRECT_CODE_H
 
+#include "../arch/jump.h"
+
 #include <hotpatch/redirect.h>
 #include <hotpatch/status.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#define HP_JUMP_SIZE 5
-#define HP_THROUGH_SIZE 6 /* of one through memory */
 
 /*
  * @start, @stop: its code

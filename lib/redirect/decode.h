@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What redirecting needs to know of a CPU's instructions. x86_64.c implements
- * it with Zydis.
+ * it with Zydis, aarch64.c by itself.
  */
 #ifndef HP_REDIRECT_DECODE_H
 #define HP_REDIRECT_DECODE_H
+
+#include "../arch/jump.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -47,8 +49,6 @@ struct hp_head {
 
 bool hp_decode_head(const unsigned char *bytes, size_t left,
 		    struct hp_head *head);
-
-#define HP_RELOCATED_LIMIT 40
 
 /*
  * What an unwinder has to know behind a moved instruction that ends at @at:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where the jump lead to that a function's first bytes become.
+ * Where the jump leads to that a function's first bytes become.
  */
 #ifndef HP_REDIRECT_JUMP_H
 #define HP_REDIRECT_JUMP_H
@@ -23,8 +23,13 @@ enum hotpatch_status hp_jump_place(struct hp_space *space,
 void hp_jump_give_back(struct hp_space *space,
 		       struct hp_trampoline *trampoline);
 
-/* jmp *target(%rip) at @at. False if @target is out of reach. */
-bool hp_jump_through(uint8_t bytes[HP_THROUGH_SIZE], uintptr_t at,
-		     uintptr_t target);
+/*
+ * Writes the beginning of the trampoline's code: the jump through its target,
+ * and at HP_DISPATCH_AT the detour, which goes with @slot to the address that is
+ * stored at @dispatch. What is left traps. False if something is out of reach.
+ */
+bool hp_jump_write(const struct hp_trampoline *trampoline,
+		   const struct hotpatch_slot *slot, uintptr_t dispatch,
+		   uint8_t bytes[HP_TRAMPOLINE_SIZE]);
 
 #endif

@@ -5,6 +5,8 @@
  */
 #include "space.h"
 
+#include "../arch/jump.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,7 +16,6 @@
 #include <unistd.h>
 
 #define LOWEST ((uintptr_t)0x10000) /* vm.mmap_min_addr */
-#define HIGHEST ((uintptr_t)0x7ffffffff000)
 #define STACK_GROWTH ((uintptr_t)256 << 20)
 #define HEAP_GROWTH ((uintptr_t)64 << 20)
 #define ATTEMPTS 8
@@ -65,6 +66,15 @@ static void remove_at(struct hp_space *space, size_t index)
 		(space->count - index) * sizeof(*space->mappings));
 }
 
+/* Where the stack may grow to, but for what is mapped below it already. */
+static uintptr_t grown_down(const struct hp_space *space, uintptr_t start)
+{
+	uintptr_t floor =
+		space->count ? space->mappings[space->count - 1].stop : 0;
+
+	return start - floor > STACK_GROWTH ? start - STACK_GROWTH : floor;
+}
+
 static bool read_line(struct hp_space *space, const char *line)
 {
 	struct hp_mapping mapping = {.start = 0};
@@ -83,15 +93,15 @@ static bool read_line(struct hp_space *space, const char *line)
 	mapping.inode = inode;
 	mapping.plain_code = strcmp(modes, "r-xp") == 0;
 	if (strstr(line, "[stack]"))
-		mapping.start -= STACK_GROWTH;
+		mapping.start = grown_down(space, start);
 	if (strstr(line, "[heap]"))
 		mapping.growth = HEAP_GROWTH;
 	return insert(space, &mapping);
 }
 
-static bool read_mappings(struct hp_space *space)
+static bool read_file(struct hp_space *space, const char *path)
 {
-	FILE *file = fopen("/proc/thread-self/maps", "re");
+	FILE *file = fopen(path, "re");
 	char line[512];
 	bool complete = true;
 
@@ -101,6 +111,17 @@ static bool read_mappings(struct hp_space *space)
 		complete = read_line(space, line);
 	complete = complete && !ferror(file);
 	fclose(file);
+	return complete;
+}
+
+/* The first is what emulators show the program's own mappings in; it has none,
+ * or cannot be opened, once the main thread has exited. */
+static bool read_mappings(struct hp_space *space)
+{
+	bool complete = read_file(space, "/proc/self/maps");
+
+	if (complete ? !space->count : errno == ESRCH)
+		complete = read_file(space, "/proc/thread-self/maps");
 	return complete && space->count > 0;
 }
 
@@ -274,8 +295,9 @@ uintptr_t hp_space_take(struct hp_space *space, uintptr_t low, uintptr_t high,
 	uintptr_t start;
 	void *taken;
 
-	low = (clamp(low, LOWEST, HIGHEST) + HP_PAGE - 1) & ~(HP_PAGE - 1);
-	high = clamp(high, LOWEST, HIGHEST - size) & ~(HP_PAGE - 1);
+	low = (clamp(low, LOWEST, HP_ADDRESS_LIMIT) + HP_PAGE - 1) &
+	      ~(HP_PAGE - 1);
+	high = clamp(high, LOWEST, HP_ADDRESS_LIMIT - size) & ~(HP_PAGE - 1);
 	near &= ~(HP_PAGE - 1);
 	while (low <= high && attempts--) {
 		start = find_free(space, low, high, near, size);
@@ -322,6 +344,8 @@ bool hp_space_write(const struct hp_space *space, uintptr_t to,
 {
 	ssize_t written = pwrite(space->memory, bytes, size, (off_t)to);
 
+	/* Where the caches of code and of data know nothing of each other. */
+	__builtin___clear_cache((char *)to, (char *)to + size);
 	if (written >= 0 && (size_t)written != size)
 		errno = EIO;
 	return written >= 0 && (size_t)written == size;

@@ -160,8 +160,11 @@ enum hotpatch_status hp_text_commit(struct hp_text *text, const char *path,
 {
 	if (mremap((void *)text->copy, text->size, text->size,
 		   MREMAP_MAYMOVE | MREMAP_FIXED,
-		   (void *)text->start) == (void *)text->start)
+		   (void *)text->start) == (void *)text->start) {
+		__builtin___clear_cache((char *)text->start,
+					(char *)text->start + text->size);
 		return HOTPATCH_OK;
+	}
 	refuse(HOTPATCH_E_TEXT, path, "the changed code cannot be put in place",
 	       err);
 	hp_text_abandon(text);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Layout of a trampoline's 64 bytes: at 0 the jump through the target, at 8 the
- * detour, at 24 the original. Chunks of them lie near their module, so that
- * 32 bits of distance reach it both ways, with the targets behind the code.
+ * Layout of a trampoline's 64 bytes: at 0 the jump through the target, then the
+ * detour, then the original. Chunks of them lie near their module, so that
+ * jumps reach it both ways, with the targets behind the code.
  */
 #include "trampoline.h"
 
@@ -14,14 +14,13 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define CODE_SIZE 64u
-#define DISPATCH_AT 8u
-#define ORIGINAL_AT 24u
+#define CODE_SIZE HP_TRAMPOLINE_SIZE
+#define ORIGINAL_AT HP_ORIGINAL_AT
 #define CHUNK_CODE ((size_t)65536)
 #define CHUNK_DATA ((size_t)8192)
 #define CHUNK_SIZE (CHUNK_CODE + CHUNK_DATA)
 #define CHUNK_COUNT (CHUNK_CODE / CODE_SIZE)
-#define CHUNK_REACH ((uintptr_t)1 << 30) /* leaves the rest to the module */
+#define CHUNK_REACH HP_JUMP_REACH
 
 _Static_assert(ORIGINAL_AT + HP_RELOCATED_LIMIT <= CODE_SIZE, "layout");
 _Static_assert(CHUNK_COUNT * sizeof(void *) <= CHUNK_DATA, "layout");
@@ -98,18 +97,6 @@ static struct chunk *find_chunk(uintptr_t near)
 	return chunk;
 }
 
-/* movabs $slot, %r11; jmp *dispatch(%rip) */
-static bool write_detour(uint8_t *bytes, uintptr_t at,
-			 const struct hotpatch_slot *slot, uintptr_t dispatch)
-{
-	uintptr_t address = (uintptr_t)slot;
-
-	bytes[0] = 0x49;
-	bytes[1] = 0xbb;
-	memcpy(bytes + 2, &address, sizeof(address));
-	return hp_jump_through(bytes + 10, at + 10, dispatch);
-}
-
 static enum hotpatch_status write_code(const struct hp_space *space,
 				       const struct hotpatch_slot *slot,
 				       const struct chunk *chunk,
@@ -117,11 +104,7 @@ static enum hotpatch_status write_code(const struct hp_space *space,
 {
 	uint8_t bytes[CODE_SIZE];
 
-	memset(bytes, 0xcc, sizeof(bytes));
-	if (!hp_jump_through(bytes, trampoline->code,
-			     (uintptr_t)trampoline->target) ||
-	    !write_detour(bytes + DISPATCH_AT, trampoline->dispatch, slot,
-			  chunk->start))
+	if (!hp_jump_write(trampoline, slot, chunk->start, bytes))
 		return HOTPATCH_E_NO_ROOM;
 	memcpy(bytes + ORIGINAL_AT, trampoline->moved.bytes,
 	       trampoline->moved.size);
@@ -164,7 +147,7 @@ enum hotpatch_status hp_trampoline_build(struct hp_space *space,
 	if (!chunk)
 		return status;
 	trampoline->code = chunk->start + chunk->used * CODE_SIZE;
-	trampoline->dispatch = trampoline->code + DISPATCH_AT;
+	trampoline->dispatch = trampoline->code + HP_DISPATCH_AT;
 	trampoline->original = trampoline->code + ORIGINAL_AT;
 	trampoline->target =
 		(void (**)(void))(chunk->start + CHUNK_CODE) + chunk->used;
@@ -206,28 +189,15 @@ void hp_trampoline_undo(struct hp_space *space,
 #define OP_OFFSET 0x80
 
 static const uint8_t common[COMMON_SIZE] = {
-	COMMON_SIZE - 4,
-	0,
-	0,
-	0,
-	0,
-	0,
-	0,
-	0,
-	1,
-	'z',
-	'R',
+	COMMON_SIZE - 4, 0, 0, 0, 0, 0, 0, 0, 1, 'z', 'R',
 	0,    /* augmentation: with addresses of their own encoding */
 	1,    /* code alignment */
 	0x78, /* data alignment: -8 */
-	16,   /* the return address's number */
-	1,
-	0, /* encoding: whole addresses */
-	0x0c,
-	7,
-	8, /* the caller's frame is at rsp + 8 */
-	OP_OFFSET | 16,
-	1};
+	HP_FRAME_RETURN, 1, 0, /* encoding: whole addresses */
+	0x0c, HP_FRAME_STACK,
+	HP_FRAME_DEPTH, /* from there to the caller's frame */
+	/* Where the return address is on the stack. */
+	HP_FRAME_DEPTH ? OP_OFFSET | HP_FRAME_RETURN : 0, HP_FRAME_DEPTH / 8};
 
 static uint8_t *put_number(uint8_t *at, uint64_t number)
 {
@@ -282,7 +252,7 @@ static uint8_t *describe(const uint8_t *begin, uint8_t *record,
 	const struct hp_relocated *moved = &trampoline->moved;
 	size_t size = ORIGINAL_AT + moved->size;
 	size_t advanced = 0;
-	uint64_t frame = 8;
+	uint64_t frame = HP_FRAME_DEPTH;
 	uint8_t *at;
 	size_t i;
 

@@ -19,6 +19,8 @@
 #include <hotpatch/function.h>
 #include <hotpatch/status.h>
 
+#define HP_TRAMPOLINE_SIZE 64u
+
 /*
  * @code:   its bytes begin here; 64 belong to it
  * @relays: of the first instruction's jump, and of the second's; or none

@@ -20,6 +20,7 @@
 
 #define OPCODE 0xe9
 #define NOP 0x90
+#define TRAP 0xcc
 #define REACH ((uintptr_t)1 << 31)
 #define ATTEMPTS 1024u
 
@@ -31,8 +32,8 @@ struct plan {
 	size_t written; /* altogether */
 };
 
-bool hp_jump_through(uint8_t bytes[HP_THROUGH_SIZE], uintptr_t at,
-		     uintptr_t target)
+static bool jump_through(uint8_t bytes[HP_THROUGH_SIZE], uintptr_t at,
+			 uintptr_t target)
 {
 	int64_t wide = (int64_t)(target - (at + HP_THROUGH_SIZE));
 	int32_t narrow = (int32_t)wide;
@@ -41,6 +42,29 @@ bool hp_jump_through(uint8_t bytes[HP_THROUGH_SIZE], uintptr_t at,
 	bytes[1] = 0x25;
 	memcpy(bytes + 2, &narrow, sizeof(narrow));
 	return narrow == wide;
+}
+
+/* movabs $slot, %r11; jmp *dispatch(%rip) */
+static bool write_detour(uint8_t *bytes, uintptr_t at,
+			 const struct hotpatch_slot *slot, uintptr_t dispatch)
+{
+	uintptr_t address = (uintptr_t)slot;
+
+	bytes[0] = 0x49;
+	bytes[1] = 0xbb;
+	memcpy(bytes + 2, &address, sizeof(address));
+	return jump_through(bytes + 10, at + 10, dispatch);
+}
+
+bool hp_jump_write(const struct hp_trampoline *trampoline,
+		   const struct hotpatch_slot *slot, uintptr_t dispatch,
+		   uint8_t bytes[HP_TRAMPOLINE_SIZE])
+{
+	memset(bytes, TRAP, HP_TRAMPOLINE_SIZE);
+	return jump_through(bytes, trampoline->code,
+			    (uintptr_t)trampoline->target) &&
+	       write_detour(bytes + HP_DISPATCH_AT, trampoline->dispatch, slot,
+			    dispatch);
 }
 
 /* A plain jump at @at; false if @to is out of reach. */
@@ -203,8 +227,8 @@ static bool write_relays(const struct hp_space *space,
 	uint8_t bytes[HP_THROUGH_SIZE];
 
 	if (relays[0].start &&
-	    (!hp_jump_through(bytes, relays[0].start,
-			      (uintptr_t)trampoline->target) ||
+	    (!jump_through(bytes, relays[0].start,
+			   (uintptr_t)trampoline->target) ||
 	     !hp_space_write(space, relays[0].start, bytes, HP_THROUGH_SIZE)))
 		return false;
 	return !relays[1].start ||
@@ -242,8 +266,8 @@ static bool jump_whole(struct plan *plan,
 		       const struct hp_trampoline *trampoline)
 {
 	if (plan->first == HP_THROUGH_SIZE)
-		return hp_jump_through(plan->bytes, plan->head,
-				       (uintptr_t)trampoline->target);
+		return jump_through(plan->bytes, plan->head,
+				    (uintptr_t)trampoline->target);
 	return jump_to(plan->bytes, plan->head, trampoline->code);
 }
 
