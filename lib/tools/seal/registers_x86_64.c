@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define GENERAL_COUNT 9u
-#define VECTOR_COUNT 16u
+#define GENERAL_COUNT ((size_t)9)
+#define VECTOR_COUNT ((size_t)16)
 #define LOW(i) (UINT64_C(1) << (i))
 #define SECOND(i) (UINT64_C(1) << (GENERAL_COUNT + (i)))
 #define REST(i) (UINT64_C(1) << (2 * GENERAL_COUNT + (i)))
