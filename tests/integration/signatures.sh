@@ -203,10 +203,48 @@ expect 4 apply newer.so
 complains 'E_UNSIGNED'
 [ "$(tell call)" = 41 ] || fail 'the function changed'
 
+# foresees CODE ARGUMENT...: what --dry-run answers; the process is as it was
+# and remembers nothing that it did not before.
+recorded() {
+	cat "$directory/store/sequences" 2>/dev/null || echo 'none'
+}
+patches() {
+	expect 0 --json status
+	sed -n '/"patches"/,$p' "$output"
+}
+foresees() {
+	foreseen=$1
+	shift
+	sequences=$(recorded)
+	known=$(patches)
+	called=$(tell call)
+	expect "$foreseen" apply --dry-run "$@"
+	cp "$output" "$directory/foreseen"
+	cp "$errors" "$directory/refused"
+	[ "$(tell call)" = "$called" ] || fail 'the function changed'
+	[ "$(recorded)" = "$sequences" ] || fail 'the sequence was recorded'
+	[ "$(patches)" = "$known" ] || fail 'the process knows other patches'
+	cp "$directory/foreseen" "$output"
+	cp "$directory/refused" "$errors"
+}
+
+promise=dry_run_of_an_unsigned_bundle_is_exit_4
+foresees 4 newer.so
+complains 'E_UNSIGNED'
+
+promise=dry_run_of_a_good_bundle_applies_and_records_nothing
+expect 0 sign newer.so --key ours.key
+foresees 0 newer.so
+[ "$(tell call)" = 41 ] || fail 'the function changed'
+[ "$(recorded)" = none ] || fail 'a sequence is recorded'
+rm newer.so.minisig
+
 promise=signature_beside_the_bundle_is_passed_along
 expect 0 sign older.so --key ours.key
 expect 0 sign newer.so --key ours.key
+# That the newer one was looked at does not make this one old.
 expect 0 apply older.so
+[ "$(recorded)" != none ] || fail 'no sequence is recorded'
 [ "$(tell call)" = 42 ] || fail 'the function did not change'
 expect 0 --json status
 has "\"key_id\": \"$(sed -n 's/.* \([0-9A-F]\{16\}\)$/\1/p' ours.pub)\""
@@ -222,6 +260,13 @@ mv elsewhere newer.so.minisig
 promise=older_bundle_is_refused_unless_it_is_a_rollback
 expect 4 apply older.so
 complains 'E_REPLAYED'
+
+promise=dry_run_of_a_replayed_bundle_is_exit_4
+foresees 4 older.so
+complains 'E_REPLAYED'
+
+promise=rollback_is_foreseen_and_done
+foresees 0 older.so --rollback
 expect 0 apply older.so --rollback
 [ "$(tell call)" = 42 ] || fail 'the function did not change'
 expect 0 revert older
@@ -240,7 +285,12 @@ expect 0 sign newer.so --key ours.key
 sed -n 's/.* \([0-9A-F]\{16\}\)$/\1/p' ours.pub >keys/revoked
 expect 4 apply newer.so
 complains 'E_REVOKED_KEY'
+
+promise=dry_run_of_a_revoked_key_is_exit_4
+foresees 4 newer.so
+complains 'E_REVOKED_KEY'
 rm keys/revoked
+foresees 0 newer.so
 expect 0 apply newer.so
 expect 0 revert newer
 
