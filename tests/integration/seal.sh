@@ -213,6 +213,52 @@ expect 3 seal "$directory/varied.so" --target "$directory/cloned"
 has '^refused copy:handle: .*handle__original.constprop.0'
 set_target
 
+# Copies that a compiler does make, if there is one that makes them.
+# made COMPILER NAME PATTERN OPTION...: a host with such a symbol.
+made() {
+	command -v "$1" >/dev/null || return 1
+	compiler=$1
+	name=$2
+	pattern=$3
+	shift 3
+	host "$name" "$@"
+	compiler=cc
+	printf '#define HOTPATCH_TARGET_BUILD_ID "%s"\n' \
+		"$(build_id "$directory/$name")" >"$directory/target.h"
+	LC_ALL=C nm "$directory/$name" | grep -q "$pattern" ||
+		fail "there is no $pattern"
+}
+
+promise=part_that_the_compiler_split_off_is_refused_with_its_callers
+if made gcc split ' handle__original\.part\.0' -DSPLIT -fpartial-inlining; then
+	bundle varied.so
+	expect 3 seal "$directory/varied.so" --target "$directory/split"
+	has '^refused copy:handle: shortcut has'
+	grep -q E_SEAL "$errors" || fail 'another status'
+
+	promise=part_is_covered_by_replacing_its_caller
+	bundle varied.so -DREPLACE_SHORTCUT
+	expect 0 seal "$directory/varied.so" --target "$directory/split"
+	lacks '^refused'
+fi
+
+promise=copy_with_other_parameters_is_refused_with_its_callers
+if made gcc shortened ' scan\.isra\.0' -DSHORTENED -fipa-sra -fno-ipa-ra; then
+	bundle varied.so -DSCAN
+	expect 3 seal "$directory/varied.so" --target "$directory/shortened"
+	has '^refused immutable:scan: '
+	if ! grep -q 'without redirection' "$output"; then
+		has 'only scan.isra.0, .*called by scan_both'
+	fi
+
+	promise=assess_says_not_patchable_and_why
+	expect 0 assess "$directory/shortened"
+	has '^scan  .*unprepared  *\(immutable: of scan there is only scan.isra.0.*called by scan_both\|built without redirection\)'
+	expect 0 --json assess "$directory/shortened"
+	has '"way": "unprepared"'
+fi
+set_target
+
 promise=helper_that_both_have_is_a_warning_with_the_callers
 warns helper:check 'its own of check; .*other in the host' -DHELPER
 

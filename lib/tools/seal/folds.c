@@ -98,15 +98,17 @@ static void check_clone(const struct hp_traps *traps,
 {
 	struct hp_names users = {.count = 0};
 
-	if (symbol->address == function->address) {
-		hp_problem_add(problems, HP_REASON_COPY, function->name,
-			       "of %s there is only %s, whose parameters the "
-			       "compiler may have changed",
-			       function->name, symbol->name);
-		return;
-	}
 	find_users(traps, function, symbol->address, &users);
-	if (users.count || !traps->is_read)
+	if (symbol->address == function->address)
+		/* Replacing all callers helps; putting new code there does
+		 * not. */
+		hp_problem_add(problems, HP_REASON_IMMUTABLE, function->name,
+			       "of %s there is only %s, whose parameters the "
+			       "compiler may have changed%s%s",
+			       function->name, symbol->name,
+			       users.count ? "; it is called by " : "",
+			       users.text);
+	else if (users.count || !traps->is_read)
 		hp_problem_add(problems, HP_REASON_COPY, function->name,
 			       "the compiler made %s of %s%s%s", symbol->name,
 			       function->name,

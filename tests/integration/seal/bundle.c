@@ -125,6 +125,14 @@ HOTPATCH_REPLACE(int, shortcut, (struct session * session))
 }
 #endif
 
+#ifdef SCAN
+HOTPATCH_REDIRECT_STATIC("host.c", int, scan,
+			 (const struct session *session, int count))
+{
+	return session->count + count;
+}
+#endif
+
 #ifdef NO_SLOT
 HOTPATCH_REPLACE(int, plain, (int value))
 {

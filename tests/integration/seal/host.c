@@ -31,11 +31,35 @@ __attribute__((noinline)) int clone(int value)
 }
 #endif
 
+#ifdef SHORTENED
+/* Wants one member of what it gets, so that a copy may get only that. */
+__attribute__((noinline)) static int scan(const struct session *session,
+					  int count)
+{
+	int sum = session->count;
+
+	while (count-- > 0)
+		sum += check(sum);
+	return sum;
+}
+
+int scan_both(const struct session *session);
+int scan_both(const struct session *session)
+{
+	return scan(session, hidden) + scan(session + 1, local);
+}
+#endif
+
 HOTPATCH_FUNCTION(int, handle, (struct session * session, int count))
 {
 	static volatile int calls;
 	int i;
 
+#ifdef SPLIT
+	/* Cheap enough to be inlined while the rest becomes a part. */
+	if (!count)
+		return 0;
+#endif
 	calls++;
 	for (i = 0; i < count; i++)
 		session->count += check(i) + session->far_away->distance;
@@ -63,6 +87,8 @@ HOTPATCH_FUNCTION(int, shortcut, (struct session * session))
 {
 #ifdef DIRECT
 	return handle__original(session, 7);
+#elif defined(SPLIT)
+	return handle__original(session, hidden);
 #else
 	return handle(session, 7);
 #endif
