@@ -91,9 +91,9 @@
 	X(E_OVERLAP, -83, "another function's jump needs these bytes")         \
 	X(E_IN_USE, -84, "a patch replaces the function")                      \
 	X(E_PREPARED, -85, "the host prepared the function itself")            \
+	X(E_SEVERAL, -90, "several processes matched")                         \
 	X(E_LOG, -95, "the log cannot be written")                             \
-	X(E_LOG_BROKEN, -96, "the log was changed by somebody else")           \
-	X(E_SEVERAL, -90, "several processes matched")
+	X(E_LOG_BROKEN, -96, "the log was changed by somebody else")
 
 enum hotpatch_status {
 #define HOTPATCH_STATUS_ENUM_(name, value, text) HOTPATCH_##name = value,
