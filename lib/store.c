@@ -127,14 +127,17 @@ static void let_go(struct held *held)
 	held->fd = -1;
 }
 
-/* True if what is open is no longer what the path leads to. */
+/* True if what is open is not known to be what the path leads to; then errno
+ * is the cause, ENOENT if another one has that name now. */
 static bool is_gone(int fd, const char *path)
 {
 	struct stat open_one;
 	struct stat named;
 
-	return fstat(fd, &open_one) < 0 || lstat(path, &named) < 0 ||
-	       open_one.st_ino != named.st_ino ||
+	if (fstat(fd, &open_one) < 0 || lstat(path, &named) < 0)
+		return true;
+	errno = ENOENT;
+	return open_one.st_ino != named.st_ino ||
 	       open_one.st_dev != named.st_dev;
 }
 
@@ -278,6 +281,7 @@ static bool use_parent(const char *parent)
 	char path[PATH_MAX];
 	char real[PATH_MAX];
 	struct held held;
+	int cause;
 
 	/* Candidates are what the system offers, links and all; what they
 	 * lead to is then judged like any path. */
@@ -297,9 +301,10 @@ static bool use_parent(const char *parent)
 	}
 	/* Whoever sweeps may have been faster than the lock. */
 	if (flock(held.fd, LOCK_SH | LOCK_NB) < 0 || is_gone(held.fd, path)) {
+		cause = errno;
 		close(held.fd);
 		rmdir(path);
-		errno = EPERM;
+		errno = cause;
 		return false;
 	}
 	remember_directory(path, &held, true);
@@ -427,6 +432,15 @@ static enum hotpatch_status write_into(const struct hp_file *file,
 	return store_error(err, directory, "takes no private copy");
 }
 
+/* What is_gone() found each time; @cause is its errno. */
+static enum hotpatch_status gone_error(struct hotpatch_error *err, int cause)
+{
+	errno = cause;
+	return store_error(err, configured,
+			   cause == ENOENT ? "is taken away again and again" :
+					     "cannot be looked at");
+}
+
 /* Called with the lock held. */
 static enum hotpatch_status write_copy(const struct hp_file *file,
 				       char path[PATH_MAX],
@@ -434,6 +448,7 @@ static enum hotpatch_status write_copy(const struct hp_file *file,
 {
 	enum hotpatch_status status;
 	unsigned int tries = 0;
+	int cause = ENOENT;
 	struct copy *copy;
 
 	/* Before the file, so that nothing can fail once it has its name. */
@@ -444,13 +459,13 @@ static enum hotpatch_status write_copy(const struct hp_file *file,
 				"no memory to hold the private copy");
 	do {
 		status = choose_directory(err);
-		if (status == HOTPATCH_OK)
+		if (status == HOTPATCH_OK) {
 			status = write_into(file, copy, err);
+			cause = errno;
+		}
 	} while (status == HOTPATCH_E_NOT_FOUND && ++tries < TRIES);
-	if (status == HOTPATCH_E_NOT_FOUND) {
-		errno = ENOENT;
-		status = store_error(err, configured, "was taken away");
-	}
+	if (status == HOTPATCH_E_NOT_FOUND)
+		status = gone_error(err, cause);
 	if (status != HOTPATCH_OK) {
 		drop_directory();
 		free(copy);
@@ -551,8 +566,7 @@ static enum hotpatch_status lock_chosen(int *fd, struct hotpatch_error *err)
 			return HOTPATCH_OK;
 		}
 	} while (++tries < TRIES);
-	errno = ENOENT;
-	return store_error(err, configured, "is taken away again and again");
+	return gone_error(err, errno);
 }
 
 enum hotpatch_status hp_store_lock(int *fd, struct hotpatch_error *err)
