@@ -109,67 +109,63 @@ static enum hotpatch_status try_to_open(const char *name)
  * Numbers stand for what has no name: first comes the file with its signature,
  * then each part of the path to the keys and the keys, then the private
  * directory three times, for the look at the sequences, the copy, and the
- * record.
+ * record. At "./ #16" what others left is not swept, and the sequences come
+ * next.
  */
+#define SIGNED_ROWS                                                               \
+	NOT_STORED(openat, "sequences.next"), UNREADABLE(openat, "sequences"),    \
+		UNREADABLE(openat, "hotpatch-signed"),                            \
+		UNREADABLE(openat, "/ #3"), UNREADABLE(openat, "/ #4"),           \
+		UNREADABLE(openat, "tmp #5"), UNREADABLE(openat, "keys #7"),      \
+		UNREADABLE(openat, ". #8"), UNREADABLE(openat, "revoked"),        \
+		UNREADABLE(openat, "trusted.pub"),                                \
+		{FAULT_openat,	"./ #16",                                         \
+		 STEP_OPEN,	OK,                                               \
+		 HOTPATCH_E_IO, "what others left lies there for the next one"},  \
+		UNREADABLE(fstat, "#10"), LOOKED_AT_AGAIN(fstat, "#16"),          \
+		UNREADABLE(fstat, "#17"), UNREADABLE(fstat, "#18"),               \
+		LOOKED_AT_AGAIN(fstat, "#19"), LOOKED_AT_AGAIN(fstat, "#26"),     \
+		LOOKED_AT_AGAIN(fstat, "#27"), LOOKED_AT_AGAIN(fstat, "#28"),     \
+		UNREADABLE(fstat, "#29"), UNREADABLE(fstat, "#30"),               \
+		NOT_STORED(fstat, "#11"), NOT_STORED(fstat, "#12"),               \
+		NOT_STORED(fstat, "#13"), NOT_STORED(fstat, "#14"),               \
+		NOT_STORED(fstat, "#15"), NOT_STORED(fstat, "#20"),               \
+		NOT_STORED(fstat, "#21"), NOT_STORED(fstat, "#22"),               \
+		NOT_STORED(fstat, "#23"), NOT_STORED(fstat, "#24"),               \
+		NOT_STORED(fstat, "#25"), UNREADABLE(fstat, NULL),                \
+		LOOKED_AT_AGAIN(lstat, NULL), NOT_STORED(fchmod, "#2"),           \
+		NOT_STORED(fsync, NULL), NOT_STORED(renameat, NULL),              \
+		TOLERATED(                                                        \
+			unlinkat, NULL, STEP_OPEN,                                \
+			"nobody was killed here, so there is nothing to remove"), \
+		NOT_STORED(flock, "#3"), NOT_STORED(flock, "#8"),                 \
+		TOLERATED(flock, "#9", STEP_OPEN,                                 \
+			  "the lock goes with the descriptor as well"),           \
+		REFUSED_IF_LASTING(                                               \
+			flock, NULL,                                              \
+			"it is swept by the next one, or the lock goes with "     \
+			"its descriptor"),                                        \
+		REFUSED(fdopendir, "#1", STEP_OPEN, HOTPATCH_E_NO_MEMORY),        \
+		UNSWEPT(readdir, "#10"), UNSWEPT(readdir, "#11"),                 \
+		UNSWEPT(readdir, "#12"), UNSWEPT(readdir, "#13"),                 \
+		UNREADABLE(readdir, "#1"), UNREADABLE(readdir, "#2"),             \
+		UNREADABLE(readdir, "#3"), UNREADABLE(readdir, "#4"),             \
+		UNREADABLE(readdir, "#5")
+
 static const struct expectation signed_table[] = {
-	NOT_STORED(openat, "sequences.next"),
-	UNREADABLE(openat, "sequences"),
-	UNREADABLE(openat, "hotpatch-signed"),
-	UNREADABLE(openat, "/ #3"),
-	UNREADABLE(openat, "/ #4"),
-	UNREADABLE(openat, "tmp #5"),
-	UNREADABLE(openat, "keys #7"),
-	UNREADABLE(openat, ". #8"),
-	UNREADABLE(openat, "revoked"),
-	UNREADABLE(openat, "trusted.pub"),
-	/* What others left is not swept, and the sequences come next. */
-	{FAULT_openat, "./ #16", STEP_OPEN, OK, HOTPATCH_E_IO,
-	 "what others left lies there for the next one"},
-	UNREADABLE(fstat, "#10"),
-	LOOKED_AT_AGAIN(fstat, "#16"),
-	UNREADABLE(fstat, "#17"),
-	UNREADABLE(fstat, "#18"),
-	LOOKED_AT_AGAIN(fstat, "#19"),
-	LOOKED_AT_AGAIN(fstat, "#26"),
-	LOOKED_AT_AGAIN(fstat, "#27"),
-	LOOKED_AT_AGAIN(fstat, "#28"),
-	UNREADABLE(fstat, "#29"),
-	UNREADABLE(fstat, "#30"),
-	NOT_STORED(fstat, "#11"),
-	NOT_STORED(fstat, "#12"),
-	NOT_STORED(fstat, "#13"),
-	NOT_STORED(fstat, "#14"),
-	NOT_STORED(fstat, "#15"),
-	NOT_STORED(fstat, "#20"),
-	NOT_STORED(fstat, "#21"),
-	NOT_STORED(fstat, "#22"),
-	NOT_STORED(fstat, "#23"),
-	NOT_STORED(fstat, "#24"),
-	NOT_STORED(fstat, "#25"),
-	UNREADABLE(fstat, NULL),
-	LOOKED_AT_AGAIN(lstat, NULL),
-	NOT_STORED(fchmod, "#2"),
-	NOT_STORED(fsync, NULL),
-	NOT_STORED(renameat, NULL),
-	TOLERATED(unlinkat, NULL, STEP_OPEN,
-		  "nobody was killed here, so there is nothing to remove"),
-	NOT_STORED(flock, "#3"),
-	NOT_STORED(flock, "#8"),
-	TOLERATED(flock, "#9", STEP_OPEN,
-		  "the lock goes with the descriptor as well"),
-	REFUSED_IF_LASTING(flock, NULL,
-			   "it is swept by the next one, or the lock goes with "
-			   "its descriptor"),
-	REFUSED(fdopendir, "#1", STEP_OPEN, HOTPATCH_E_NO_MEMORY),
-	UNSWEPT(readdir, "#10"),
-	UNSWEPT(readdir, "#11"),
-	UNSWEPT(readdir, "#12"),
-	UNSWEPT(readdir, "#13"),
-	UNREADABLE(readdir, "#1"),
-	UNREADABLE(readdir, "#2"),
-	UNREADABLE(readdir, "#3"),
-	UNREADABLE(readdir, "#4"),
-	UNREADABLE(readdir, "#5"),
+	SIGNED_ROWS, OPEN_ROWS,	 CONFIGURED_ROWS,
+	CHANGE_ROWS, UNMAP_ROWS, TABLE_END,
+};
+
+/* The same without a record to read, so that the copy and the record come two
+ * calls earlier. */
+static const struct expectation first_table[] = {
+	LOOKED_AT_AGAIN(fstat, "#17"),
+	NOT_STORED(fstat, "#18"),
+	NOT_STORED(fstat, "#19"),
+	LOOKED_AT_AGAIN(fstat, "#24"),
+	LOOKED_AT_AGAIN(fstat, "#25"),
+	SIGNED_ROWS,
 	OPEN_ROWS,
 	CONFIGURED_ROWS,
 	CHANGE_ROWS,
@@ -182,14 +178,11 @@ static const struct expectation signed_table[] = {
  * failure, "one" may be recorded or not: it is if only the flush of the
  * directory failed.
  */
-static void run_signed(void)
+static void accept_one(void)
 {
 	enum hotpatch_status status;
 	struct hotpatch_patch *patch;
 
-	require_signatures();
-	status = try_to_open("before");
-	demand(status == OK, "it is %s", hotpatch_status_name(status));
 	begin_run();
 	patch = checked_open("one", NULL);
 	status = try_to_open("stale");
@@ -205,6 +198,38 @@ static void run_signed(void)
 	demand(status == HOTPATCH_E_REPLAYED, "what was before is %s",
 	       hotpatch_status_name(status));
 }
+
+static void run_signed(void)
+{
+	enum hotpatch_status status;
+
+	require_signatures();
+	status = try_to_open("before");
+	demand(status == OK, "it is %s", hotpatch_status_name(status));
+	accept_one();
+}
+
+/* The very first record: nothing has been accepted yet, and the directory is
+ * empty. */
+static void run_first(void)
+{
+	require_signatures();
+	accept_one();
+}
+
+START_TEST(every_fault_of_the_first_record_leaves_all_or_nothing)
+{
+	static const enum fault required[] = {FAULT_fsync, FAULT_renameat,
+					      FAULT_flock, FAULT_openat,
+					      FAULT_write, FAULT_fchmod,
+					      FAULT_fstat, FAULT_malloc,
+					      FAULT_NONE};
+	static const struct scenario scenario = {"first", run_first,
+						 first_table, required, false};
+
+	exhaust(&scenario);
+}
+END_TEST
 
 START_TEST(every_fault_of_a_signed_bundle_leaves_all_or_nothing)
 {
@@ -224,6 +249,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		every_fault_of_a_signed_bundle_leaves_all_or_nothing,
+		every_fault_of_the_first_record_leaves_all_or_nothing,
 	};
 
 	return run_tests_around("signed_faults", tests,
