@@ -21,6 +21,7 @@ target_link_options(hotpatch_torture_objects INTERFACE LINKER:--build-id=sha1)
 set_target_properties(hotpatch_torture_objects PROPERTIES
 	C_STANDARD 17 C_EXTENSIONS OFF C_VISIBILITY_PRESET hidden
 	POSITION_INDEPENDENT_CODE ON INTERPROCEDURAL_OPTIMIZATION OFF)
+add_library(hotpatch_between_objects ALIAS hotpatch_torture_objects)
 if(HOTPATCH_SANITIZE)
 	set(flags -fsanitize=${HOTPATCH_SANITIZE} -fno-omit-frame-pointer
 		-fno-sanitize-recover=all)
