@@ -6,12 +6,16 @@
  * and the same back. With -DPATIENT it waits until all are at rest, else it
  * may give up at any time. Memory is that of x86: a task's announcements wait
  * in a buffer and arrive in order, at any time, or when a membarrier reaches
- * it; with -DFENCED they arrive at once. All other macros remove one thing
+ * it; with -DFENCED they arrive at once. With -DHANDLER a signal handler may
+ * interrupt one of the tasks at the gate, and there is only the way back, after
+ * which the newer bodies are unmapped. All other macros remove one thing
  * from the protocol; mutants.txt tells what.
  */
 
 #define TASKS 2
-#ifndef MEETINGS
+#ifdef HANDLER
+#define MEETINGS 1
+#else
 #define MEETINGS 2
 #endif
 
@@ -29,6 +33,9 @@ byte own_seen[TASKS];
 /* What the properties need to know; no step depends on it. */
 bool in_section[TASKS];
 bool migrating;
+#ifdef HANDLER
+bool in_newer[TASKS]; /* a handler, in the newer body */
+#endif
 
 /* The buffer of a task, which empties itself. */
 proctype Memory(byte id)
@@ -56,6 +63,24 @@ inline section_begins(id)
 	assert(!migrating)
 }
 
+#ifdef HANDLER
+/* A signal handler that interrupts a task at the gate cannot wait. Its section
+ * is no task's: it sees what there is. hotpatch_enter_slow(), with publish(). */
+inline handler(id, g)
+{
+	do
+	:: g = generation;
+	   announce(id, g);
+	   if
+	   :: g != generation
+	   :: g == generation -> break
+	   fi
+	od;
+	in_newer[id] = target[0];
+	in_newer[id] = false
+}
+#endif
+
 /* publish_when_open() in task.c, with publish(). */
 inline publish_when_open(id, g)
 {
@@ -81,7 +106,14 @@ inline publish_when_open(id, g)
 #ifndef WAITER_KEEPS_SEEN
 			announce(id, 0);
 #endif
+#ifdef HANDLER
+			if
+			:: (!gate_closed)
+			:: id == 0 && gate_closed -> handler(id, g)
+			fi
+#else
 			(!gate_closed)
+#endif
 #endif
 		fi
 	   fi
@@ -203,6 +235,9 @@ inline move()
 {
 	target[0] = !target[0];
 	target[1] = !target[1];
+#ifndef SWITCH_KEEPS_VIEW
+	generation++;
+#endif
 	atomic {
 		migrating = true;
 		assert(!in_section[0]);
@@ -218,12 +253,34 @@ inline open_gate()
 	gate_closed = false
 }
 
+#ifdef HANDLER
+/* sections_are_over() in unload.c, of what was switched back last. */
+inline unmap(gone)
+{
+	gone = generation;
+#ifndef NO_BARRIER_AFTER_SWITCH
+	membarrier();
+#endif
+	(seen[0] == 0 || seen[0] >= gone);
+	(seen[1] == 0 || seen[1] >= gone);
+	assert(!in_newer[0])
+}
+#endif
+
 init
 {
+#ifdef HANDLER
+	byte gone;
+#endif
 	byte meetings;
 	bool met;
 
 	atomic {
+#ifdef HANDLER
+		target[0] = true;
+		target[1] = true;
+		data = true;
+#endif
 		run Memory(0);
 		run Memory(1);
 		run Task(0);
@@ -244,5 +301,8 @@ init
 		open_gate();
 		meetings++
 	:: else -> break
-	od
+	od;
+#ifdef HANDLER
+	unmap(gone)
+#endif
 }
