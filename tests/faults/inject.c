@@ -104,10 +104,14 @@ long faults_live_blocks(void)
 static void begin(void)
 {
 	static bool begun;
-	const char *text = begun ? NULL : getenv(FAULTS_AT_START);
+	const char *text;
 	char *end;
 
-	begun = true;
+	/* Relaxed: the first call comes before there is another thread. */
+	if (hp_load_relaxed(&begun))
+		return;
+	hp_store_relaxed(&begun, true);
+	text = getenv(FAULTS_AT_START);
 	if (!text)
 		return;
 	injection.fault = (enum fault)strtoul(text, &end, 10);
