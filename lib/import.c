@@ -275,29 +275,33 @@ find_export(const struct hotpatch_patch *exporter, const char *name)
 	return NULL;
 }
 
-/* Finds what @patch wants of another patch. */
+/* Finds what @patch wants of another patch; @export is NULL if it fails. */
 static enum hotpatch_status find_exported(const struct hotpatch_patch *patch,
 					  const struct hp_import *import,
 					  struct hotpatch_patch **exporter,
 					  const struct hotpatch_export **export,
 					  struct hotpatch_error *err)
 {
+	const struct hotpatch_export *found;
+
+	*export = NULL;
 	*exporter = active_by_name(import->patch);
 	if (!*exporter)
 		return hp_error(err, HOTPATCH_E_REQUIRES, 0, import->patch,
 				"%s imports %s from %s, which is not active",
 				patch->manifest.name, import->name,
 				import->patch);
-	*export = find_export(*exporter, import->name);
-	if (!*export)
+	found = find_export(*exporter, import->name);
+	if (!found)
 		return hp_error(err, HOTPATCH_E_IMPORT, 0, import->name,
 				"%s is not exported by the patch %s",
 				import->name, import->patch);
-	if (!hp_prototype_equal((*export)->type, import->type))
+	if (!hp_prototype_equal(found->type, import->type))
 		return hp_error(err, HOTPATCH_E_IMPORT_TYPE, 0, import->name,
 				"%s is %s in the patch %s, but %s in %s",
-				import->name, (*export)->type, import->patch,
+				import->name, found->type, import->patch,
 				import->type, patch->manifest.name);
+	*export = found;
 	return HOTPATCH_OK;
 }
 
@@ -327,7 +331,7 @@ static enum hotpatch_status bind_one(struct hotpatch_patch *patch, size_t index,
 	void **place;
 
 	status = find_exported(patch, import, &exporter, &export, err);
-	if (status != HOTPATCH_OK)
+	if (!export)
 		return status;
 	place = hp_import_record(patch->image.bundle, &patch->manifest, index)
 			->place;

@@ -170,11 +170,13 @@ static void prepared_function(void)
 	note(HOTPATCH_NOTE_REPLACE)->n_type = HOTPATCH_NOTE_REDIRECT;
 }
 
+#ifdef HOTPATCH_TEST_REDIRECT
 static void function_that_is_missing(void)
 {
 	elf_overwrite(&world.elf, replace(), "price", "pride");
 	prepared_function();
 }
+#endif
 
 static void redirect_in_an_unknown_way(void)
 {
