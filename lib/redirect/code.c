@@ -217,6 +217,8 @@ static struct hp_function *find_function(const struct hp_code *code,
 {
 	const struct hp_function wanted = {.start = address};
 
+	if (!code->functions.count)
+		return NULL; /* bsearch() takes no NULL */
 	return bsearch(&wanted, code->functions.items, code->functions.count,
 		       sizeof(wanted), compare_functions);
 }
