@@ -18,6 +18,7 @@
 #define GREETING_MS 5000
 /* Between two looks at the clock, and two at what is in the way. */
 #define STEP_MS 100
+#define SILENCE_MS 5000
 #define READ_SIZE 16384
 
 static long now_ms(void)
@@ -184,6 +185,67 @@ static enum hotpatch_status ask_progress(struct hp_session *session,
 	return status;
 }
 
+static enum hotpatch_status tell_callback(const json_t *report,
+					  struct hotpatch_error *err)
+{
+	const json_t *patches = json_object_get(report, "patches");
+	const char *callback;
+	const json_t *patch;
+	size_t i;
+
+	json_array_foreach(patches, i, patch)
+	{
+		callback = hp_json_text(patch, "callback");
+		if (*callback)
+			return hp_error(err, HOTPATCH_E_TIMEOUT, 0,
+					hp_json_text(patch, "name"),
+					"The process answers, but not to this "
+					"yet: the %s of %s has not returned.",
+					callback, hp_json_text(patch, "name"));
+	}
+	return hp_error(err, HOTPATCH_E_TIMEOUT, 0, "",
+			"The process answers, but not to this yet.");
+}
+
+static enum hotpatch_status receive_answer(struct hp_session *session,
+					   json_int_t id, long timeout_ms,
+					   json_t **message,
+					   struct hotpatch_error *err)
+{
+	long end_ms = now_ms() + timeout_ms;
+	enum hotpatch_status status;
+	long left_ms;
+
+	while ((left_ms = end_ms - now_ms()) >= 0) {
+		status = hp_session_receive(session, left_ms, message, err);
+		if (status || is_answer(*message, id))
+			return status;
+		json_decref(*message);
+	}
+	return HOTPATCH_E_TIMEOUT;
+}
+
+/* Why no answer came: a change may take long, and nothing else does. */
+static enum hotpatch_status explain_silence(struct hp_session *session,
+					    json_int_t asked_id,
+					    struct hotpatch_error *err)
+{
+	enum hotpatch_status status;
+	json_t *message;
+
+	status = ask_progress(session, &asked_id, err);
+	if (!status)
+		status = receive_answer(session, asked_id, SILENCE_MS, &message,
+					err);
+	if (status == HOTPATCH_E_TIMEOUT)
+		return unreachable(err, 0, "The process does not answer");
+	if (status)
+		return status;
+	status = tell_callback(json_object_get(message, "result"), err);
+	json_decref(message);
+	return status;
+}
+
 enum hotpatch_status hp_session_await(struct hp_session *session, json_int_t id,
 				      const struct hp_request_options *options,
 				      json_t **result,
@@ -213,8 +275,7 @@ enum hotpatch_status hp_session_await(struct hp_session *session, json_int_t id,
 			continue;
 		status = HOTPATCH_OK;
 		if (options->timeout_ms >= 0 && now_ms() > end_ms)
-			return unreachable(err, 0,
-					   "The process does not answer");
+			return explain_silence(session, asked_id, err);
 		if (progress)
 			status = ask_progress(session, &asked_id, err);
 	}

@@ -55,6 +55,13 @@ json_int_t hp_json_number(const json_t *object, const char *key)
 	return json_integer_value(json_object_get(object, key));
 }
 
+const char *hp_json_text(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? text : "";
+}
+
 static void set_up(void)
 {
 	int ends[2];
@@ -70,11 +77,11 @@ static void say(const char *text)
 			 (ssize_t)strlen(text));
 }
 
-static enum hotpatch_status ask(void)
+static enum hotpatch_status ask_for(long timeout_ms)
 {
 	const struct hp_request_options request = {
 		.bundle_fd = -1,
-		.timeout_ms = 60000,
+		.timeout_ms = timeout_ms,
 		.progress = true,
 	};
 	json_t *result;
@@ -83,6 +90,11 @@ static enum hotpatch_status ask(void)
 
 	json_decref(result);
 	return status;
+}
+
+static enum hotpatch_status ask(void)
+{
+	return ask_for(60000);
 }
 
 START_TEST(answer_is_found_among_other_lines)
@@ -142,6 +154,53 @@ START_TEST(line_that_does_not_end_is_refused)
 }
 END_TEST
 
+/* Answers the second question, which is for the status. */
+static void *say_what_lasts(void *answer)
+{
+	char byte;
+	int lines = 0;
+
+	while (lines < 2 && read(process, &byte, 1) == 1)
+		lines += byte == '\n';
+	say(answer);
+	return NULL;
+}
+
+static void expect_while(const char *answer, enum hotpatch_status expected,
+			 const char *sentence)
+{
+	pthread_t thread;
+
+	say(GREETING);
+	ck_assert_int_eq(hp_session_open(&options, &session, &err),
+			 HOTPATCH_OK);
+	ck_assert_int_eq(pthread_create(&thread, NULL, say_what_lasts,
+					(void *)(uintptr_t)answer),
+			 0);
+	ck_assert_int_eq(ask_for(1), expected);
+	ck_assert_str_eq(err.sentence, sentence);
+	pthread_join(thread, NULL);
+	hp_session_close(&session);
+}
+
+START_TEST(callback_that_lasts_is_no_silence)
+{
+	expect_while("{\"id\":2,\"result\":{\"patches\":[{\"name\":\"slow\","
+		     "\"callback\":\"prepare\"}]}}\n",
+		     HOTPATCH_E_TIMEOUT,
+		     "The process answers, but not to this yet: the prepare of "
+		     "slow has not returned.");
+}
+END_TEST
+
+START_TEST(change_that_lasts_is_no_silence)
+{
+	expect_while("{\"id\":2,\"result\":{\"patches\":[]}}\n",
+		     HOTPATCH_E_TIMEOUT,
+		     "The process answers, but not to this yet.");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("control_client");
@@ -154,6 +213,8 @@ int main(void)
 	tcase_add_test(tests, progress_that_was_not_asked_for_is_not_shown);
 	tcase_add_test(tests, greeting_that_is_no_object_is_refused);
 	tcase_add_test(tests, line_that_does_not_end_is_refused);
+	tcase_add_test(tests, callback_that_lasts_is_no_silence);
+	tcase_add_test(tests, change_that_lasts_is_no_silence);
 	suite_add_tcase(suite, tests);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
