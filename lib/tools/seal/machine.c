@@ -462,8 +462,9 @@ const struct hp_edge *hp_machine_into(const struct hp_machine *machine,
 				      size_t *count)
 {
 	size_t index = hp_machine_index(machine, routine);
+	const struct hp_edge *edges = machine->edges.items;
 	size_t first = first_edge(machine, index);
 
 	*count = first_edge(machine, index + 1) - first;
-	return (const struct hp_edge *)machine->edges.items + first;
+	return edges ? edges + first : NULL;
 }

@@ -126,10 +126,12 @@ void hp_traps_close(struct hp_traps *traps)
 	memset(traps, 0, sizeof(*traps));
 }
 
-/* How many of the sorted items are before @key. */
-static size_t count_before(const struct hp_array *array, size_t size,
-			   const void *key,
-			   int (*compare)(const void *a, const void *b))
+/* The sorted items from the first on that is not before @key; NULL if there
+ * are none at all. */
+static const void *find_first(const struct hp_array *array, size_t size,
+			      const void *key,
+			      int (*compare)(const void *a, const void *b),
+			      size_t *count)
 {
 	const char *items = array->items;
 	size_t low = 0;
@@ -143,7 +145,8 @@ static size_t count_before(const struct hp_array *array, size_t size,
 		else
 			high = middle;
 	}
-	return low;
+	*count = array->count - low;
+	return items ? items + low * size : NULL;
 }
 
 const struct hp_function **hp_traps_at(const struct hp_traps *traps,
@@ -151,11 +154,9 @@ const struct hp_function **hp_traps_at(const struct hp_traps *traps,
 {
 	const struct hp_function wanted = {.name = "", .address = address};
 	const struct hp_function *key = &wanted;
-	size_t before =
-		count_before(&traps->functions, sizeof(key), &key, by_function);
 
-	*count = traps->functions.count - before;
-	return (const struct hp_function **)traps->functions.items + before;
+	return (const struct hp_function **)find_first(
+		&traps->functions, sizeof(key), &key, by_function, count);
 }
 
 const struct hp_trap_symbol *hp_traps_symbols_at(const struct hp_traps *traps,
@@ -163,21 +164,16 @@ const struct hp_trap_symbol *hp_traps_symbols_at(const struct hp_traps *traps,
 						 size_t *count)
 {
 	const struct hp_trap_symbol key = {"", address};
-	size_t before =
-		count_before(&traps->places, sizeof(key), &key, by_place);
 
-	*count = traps->places.count - before;
-	return (const struct hp_trap_symbol *)traps->places.items + before;
+	return find_first(&traps->places, sizeof(key), &key, by_place, count);
 }
 
 const struct hp_trap_symbol *hp_traps_symbols(const struct hp_traps *traps,
 					      const char *name, size_t *count)
 {
 	const struct hp_trap_symbol key = {name, 0};
-	size_t before = count_before(&traps->names, sizeof(key), &key, by_name);
 
-	*count = traps->names.count - before;
-	return (const struct hp_trap_symbol *)traps->names.items + before;
+	return find_first(&traps->names, sizeof(key), &key, by_name, count);
 }
 
 void hp_traps_plain_name(const char *name, char *text, size_t size)
