@@ -385,7 +385,8 @@ typedef enum hotpatch_status (*change_function)(
 	const struct hotpatch_apply_options *options,
 	struct hotpatch_error *err);
 
-/* Makes the change when the running transition, if any, is over. */
+/* Makes the change when the running transition, if any, is over. One that was
+ * begun and fails is over, too, when this returns. */
 static enum hotpatch_status
 change_in_turn(change_function change, struct hotpatch_patch *patch,
 	       const struct hotpatch_apply_options *options,
@@ -394,7 +395,9 @@ change_in_turn(change_function change, struct hotpatch_patch *patch,
 	uint64_t turn_ns = options ? (uint64_t)options->turn_ms * 1000000u : 0;
 	uint64_t until_ns = hp_now_ns() + turn_ns;
 	enum hotpatch_status status;
+	uint64_t number;
 	uint32_t seen;
+	bool begun;
 
 	for (;;) {
 		seen = hp_progress_now();
@@ -402,9 +405,14 @@ change_in_turn(change_function change, struct hotpatch_patch *patch,
 		hp_engine_lock();
 		hp_transition_progress();
 		status = change(patch, options, err);
-		if (status == HOTPATCH_OK && hp_stage_now() == HP_STAGE_OPENING)
+		begun = status == HOTPATCH_OK &&
+			hp_stage_now() == HP_STAGE_OPENING;
+		number = hp_stage_number();
+		if (begun)
 			status = carry_out(patch, options, err);
 		hp_engine_unlock();
+		if (begun && status != HOTPATCH_OK)
+			hp_stage_await(number);
 		if (status != HOTPATCH_E_BUSY || hp_now_ns() >= until_ns)
 			return status;
 		hp_progress_wait(seen, LONGEST_PAUSE_NS);

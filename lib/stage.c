@@ -20,7 +20,10 @@
 #include <pthread.h>
 #include <stdbool.h>
 
+#define LOOK_NS 5000000u /* for one that comes to its end without a word */
+
 static struct {
+	uint64_t number; /* of the change that was opened last */
 	enum hp_stage stage;
 	bool running; /* a thread runs its callbacks, one after the other */
 	pthread_t runner;
@@ -139,6 +142,7 @@ enum hp_stage hp_stage_now(void)
 
 void hp_stage_open(void)
 {
+	change.number++;
 	change.stage = HP_STAGE_OPENING;
 }
 
@@ -264,6 +268,27 @@ void hp_stage_finish(void)
 			conclude();
 	}
 	hp_engine_unlock();
+}
+
+uint64_t hp_stage_number(void)
+{
+	return change.number;
+}
+
+void hp_stage_await(uint64_t number)
+{
+	uint32_t seen;
+	bool over;
+
+	do {
+		seen = hp_progress_now();
+		hp_stage_finish();
+		hp_engine_lock();
+		over = change.number != number || change.stage == HP_STAGE_NONE;
+		hp_engine_unlock();
+		if (!over)
+			hp_progress_wait(seen, LOOK_NS);
+	} while (!over);
 }
 
 void hp_stage_fork_child(void)

@@ -11,6 +11,7 @@
 #define HP_STAGE_H
 
 #include <hotpatch/status.h>
+#include <stdint.h>
 
 enum hp_stage {
 	HP_STAGE_NONE,
@@ -33,6 +34,10 @@ void hp_stage_migrate(void);
 void hp_stage_settled(void);
 /* Runs what is owed, if nobody else does, and closes. Not under the lock. */
 void hp_stage_finish(void);
+/* The number of the change that was opened last, and waiting until that one is
+ * closed, whoever runs what it owes; the latter not under the lock. */
+uint64_t hp_stage_number(void);
+void hp_stage_await(uint64_t number);
 
 /* In the child of a fork. */
 void hp_stage_fork_child(void);

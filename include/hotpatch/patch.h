@@ -245,8 +245,9 @@ struct hotpatch_apply_options {
  *
  * A bundle's prepare, and before_revert of those that it replaces, run in the
  * calling thread before anything is visible; see HOTPATCH_PREPARE(). What is
- * owed afterwards is run by whoever moves things on. Other changes get
- * HOTPATCH_E_BUSY, or their turn, until the last callback has returned.
+ * owed afterwards is run by whoever moves things on; if the change fails, it
+ * has returned when this returns. Other changes get HOTPATCH_E_BUSY, or their
+ * turn, until the last callback has returned.
  *
  * Functions that the bundle redirects are so from before the first callback on,
  * all or none; a change that fails gives them back.

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#define SIZE 4
+#define SIZE ((size_t)4)
 #define JUMP UINT32_C(0x14000000)
 /* Leaves what the trampoline's own branches are further away. */
 #define REACH ((INT64_C(1) << 27) - 4096)
@@ -24,7 +24,7 @@ static bool load(uint8_t *bytes, uint32_t word, uintptr_t at, uintptr_t from)
 {
 	int64_t distance = (int64_t)(from - at);
 
-	word |= ((uint32_t)(distance / SIZE) & 0x7ffff) << 5;
+	word |= ((uint32_t)(distance / (int64_t)SIZE) & 0x7ffff) << 5;
 	memcpy(bytes, &word, SIZE);
 	return distance >= -(INT64_C(1) << 20) && distance < INT64_C(1) << 20;
 }
@@ -66,7 +66,8 @@ enum hotpatch_status hp_jump_place(struct hp_space *space,
 				   struct hp_trampoline *trampoline)
 {
 	int64_t distance = (int64_t)(trampoline->code - head);
-	uint32_t word = JUMP | ((uint32_t)(distance / SIZE) & 0x03ffffff);
+	uint32_t word = JUMP |
+			((uint32_t)(distance / (int64_t)SIZE) & 0x03ffffff);
 
 	(void)space;
 	if (function->written < SIZE || distance < -REACH || distance >= REACH)

@@ -243,8 +243,9 @@ enum hotpatch_status hp_find_processes(const struct hp_options *options,
 		free(search.found);
 		return status;
 	}
-	qsort(search.found, search.count, sizeof(*search.found),
-	      by_program_and_pid);
+	if (search.count)
+		qsort(search.found, search.count, sizeof(*search.found),
+		      by_program_and_pid);
 	*found = search.found;
 	*count = search.count;
 	return HOTPATCH_OK;
