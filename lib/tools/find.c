@@ -280,7 +280,7 @@ enum hotpatch_status hp_find_socket(const struct hp_options *options,
 		return status;
 	if (count > 1)
 		status = several(found, count, err);
-	else
+	else if (count == 1)
 		memcpy(path, found->path, HP_SOCKET_PATH_SIZE);
 	free(found);
 	return status;
