@@ -252,16 +252,6 @@ void hp_imports_store(const struct hp_manifest *manifest,
 	}
 }
 
-static struct hotpatch_patch *active_by_name(const char *name)
-{
-	struct hotpatch_patch *patch = hp_patches;
-
-	while (patch && !(patch->state == HOTPATCH_ACTIVE &&
-			  !strcmp(patch->manifest.name, name)))
-		patch = patch->next;
-	return patch;
-}
-
 static const struct hotpatch_export *
 find_export(const struct hotpatch_patch *exporter, const char *name)
 {
@@ -285,7 +275,7 @@ static enum hotpatch_status find_exported(const struct hotpatch_patch *patch,
 	const struct hotpatch_export *found;
 
 	*export = NULL;
-	*exporter = active_by_name(import->patch);
+	*exporter = hp_patch_active(import->patch);
 	if (!*exporter)
 		return hp_error(err, HOTPATCH_E_REQUIRES, 0, import->patch,
 				"%s imports %s from %s, which is not active",

@@ -105,6 +105,16 @@ void hp_patch_destroy(struct hotpatch_patch *patch)
 	free(patch);
 }
 
+struct hotpatch_patch *hp_patch_active(const char *name)
+{
+	struct hotpatch_patch *patch = hp_patches;
+
+	while (patch && !(patch->state == HOTPATCH_ACTIVE &&
+			  strcmp(patch->manifest.name, name) == 0))
+		patch = patch->next;
+	return patch;
+}
+
 bool hp_patch_is_under_way(const struct hotpatch_patch *patch)
 {
 	return patch->state <= HOTPATCH_REVERTING;

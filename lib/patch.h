@@ -110,6 +110,9 @@ hp_patch_explain(struct hotpatch_patch *patch, enum hotpatch_status status,
 /* Forgets why, unless it tells how the last transition ended. */
 void hp_patch_forget_reason(struct hotpatch_patch *patch);
 
+/* The active patch of that name, or NULL; under the lock. */
+struct hotpatch_patch *hp_patch_active(const char *name);
+
 /* Loaded, active or on its way. */
 bool hp_patch_is_under_way(const struct hotpatch_patch *patch);
 
