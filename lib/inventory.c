@@ -6,39 +6,18 @@
 #include "arena.h"
 #include "engine.h"
 #include "module.h"
+#include "observe/text.h"
 #include "patch.h"
 #include "slot.h"
 #include "task.h"
 
 #include <hotpatch/inventory.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/auxv.h>
 
 #define BUILD_DIGITS 12
 
 /* A text that may be cut, and the length that it would have. */
-struct text {
-	char *place;
-	size_t size;
-	size_t length;
-};
-
-__attribute__((format(printf, 2, 3))) static void
-append(struct text *text, const char *format, ...)
-{
-	size_t used = text->length < text->size ? text->length : text->size;
-	va_list arguments;
-	int length;
-
-	va_start(arguments, format);
-	length = vsnprintf(text->size ? text->place + used : NULL,
-			   text->size - used, format, arguments);
-	va_end(arguments);
-	text->length += length > 0 ? (size_t)length : 0;
-}
-
 /* Of those that new sections see, the one with the smallest order above
  * @after. */
 static const struct hotpatch_patch *next_seen(uint64_t after)
@@ -56,18 +35,18 @@ static const struct hotpatch_patch *next_seen(uint64_t after)
 size_t hotpatch_effective_version(char *place, size_t size)
 {
 	const void *headers = (const void *)getauxval(AT_PHDR);
-	struct text text = {place, place ? size : 0, 0};
+	struct hp_text text = {place, place ? size : 0, 0};
 	const struct hotpatch_patch *patch;
 	struct hp_module_facts program;
 
 	if (hp_module_find(headers, &program) && *program.build_id)
-		append(&text, "%.*s", BUILD_DIGITS, program.build_id);
+		hp_text_add(&text, "%.*s", BUILD_DIGITS, program.build_id);
 	else
-		append(&text, "unknown");
+		hp_text_add(&text, "unknown");
 	hp_engine_lock();
 	for (patch = next_seen(0); patch; patch = next_seen(patch->order))
-		append(&text, "+%s@%llu", patch->manifest.name,
-		       (unsigned long long)patch->manifest.sequence);
+		hp_text_add(&text, "+%s@%llu", patch->manifest.name,
+			    (unsigned long long)patch->manifest.sequence);
 	hp_engine_unlock();
 	return text.length;
 }

@@ -60,9 +60,8 @@ static void read_build_id(const struct dl_phdr_info *info,
 			hp_note_build_id(&note, build_id);
 }
 
-/* The loaded segment that @address lies in, or NULL. */
-static const ElfW(Phdr) *segment_around(const struct dl_phdr_info *info,
-					uintptr_t address)
+const ElfW(Phdr) *hp_module_segment(const struct dl_phdr_info *info,
+				    uintptr_t address)
 {
 	const ElfW(Phdr) *segment = info->dlpi_phdr;
 	int i;
@@ -78,7 +77,7 @@ static const ElfW(Phdr) *segment_around(const struct dl_phdr_info *info,
 static void read_unwind(const struct dl_phdr_info *info, uintptr_t address,
 			struct hp_module_facts *facts)
 {
-	const ElfW(Phdr) *segment = segment_around(info, address);
+	const ElfW(Phdr) *segment = hp_module_segment(info, address);
 
 	if (!segment || !(segment->p_flags & PF_R))
 		return;
@@ -130,7 +129,7 @@ static int visit(struct dl_phdr_info *info, size_t size, void *argument)
 	struct search *search = argument;
 
 	(void)size;
-	if (!segment_around(info, search->address))
+	if (!hp_module_segment(info, search->address))
 		return 0;
 	read_facts(info, search->facts);
 	return 1;

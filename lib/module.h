@@ -8,6 +8,7 @@
 #define HP_MODULE_H
 
 #include <hotpatch/patch.h>
+#include <link.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -36,6 +37,10 @@ struct hp_module_facts {
 	uintptr_t unwind_stop;
 	bool program;
 };
+
+/* The loaded segment that @address lies in, or NULL. */
+const ElfW(Phdr) *hp_module_segment(const struct dl_phdr_info *info,
+				    uintptr_t address);
 
 /* The module that @address lies in; false if there is none. */
 bool hp_module_find(const void *address, struct hp_module_facts *facts);

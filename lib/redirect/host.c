@@ -36,19 +36,6 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-static bool holds(const struct dl_phdr_info *info, uintptr_t address)
-{
-	const ElfW(Phdr) *segment = info->dlpi_phdr;
-	int i;
-
-	for (i = 0; i < info->dlpi_phnum; i++, segment++)
-		if (segment->p_type == PT_LOAD &&
-		    address - (info->dlpi_addr + segment->p_vaddr) <
-			    segment->p_memsz)
-			return true;
-	return false;
-}
-
 static const void *first_byte(const struct dl_phdr_info *info)
 {
 	int i;
@@ -67,7 +54,7 @@ static int visit(struct dl_phdr_info *info, size_t size, void *argument)
 
 	(void)size;
 	if (search->address)
-		wanted = holds(info, search->address);
+		wanted = hp_module_segment(info, search->address);
 	else if (search->module && search->module[0])
 		wanted = strcmp(base_name(info->dlpi_name), search->module) ==
 			 0;

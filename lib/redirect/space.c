@@ -152,18 +152,11 @@ void hp_space_close(struct hp_space *space)
 /* The first mapping that ends behind @address. */
 static size_t first_behind(const struct hp_space *space, uintptr_t address)
 {
-	size_t low = 0;
-	size_t high = space->count;
-	size_t middle;
+	size_t before = count_before(space, address);
 
-	while (low < high) {
-		middle = low + (high - low) / 2;
-		if (space->mappings[middle].stop <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return before && space->mappings[before - 1].stop > address ?
+		       before - 1 :
+		       before;
 }
 
 const struct hp_mapping *hp_space_find(const struct hp_space *space,
