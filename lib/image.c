@@ -26,6 +26,21 @@
 #include <time.h>
 #include <unistd.h>
 
+/*
+ * The dynamic loader's lock sees to it that what lay at an address is gone
+ * before something else is mapped there. The thread sanitizer does not see
+ * that lock, and would take what was written to the one for the other.
+ */
+#ifdef __SANITIZE_THREAD__
+#include <sanitizer/tsan_interface.h>
+static char loader_order;
+#define BEFORE_UNMAPPING() __tsan_release(&loader_order)
+#define AFTER_MAPPING() __tsan_acquire(&loader_order)
+#else
+#define BEFORE_UNMAPPING() ((void)0)
+#define AFTER_MAPPING() ((void)0)
+#endif
+
 /* How the rehearsal went. */
 struct rehearsal {
 	pid_t child;
@@ -53,6 +68,7 @@ static void *open_object(const char *path)
 	hp_loader_enter();
 	callbacks++;
 	handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	AFTER_MAPPING();
 	callbacks--;
 	hp_loader_leave();
 	return handle;
@@ -63,6 +79,7 @@ static void close_object(void *handle)
 	hp_loader_enter();
 	callbacks++;
 	hp_step(CLOSE_OBJECT);
+	BEFORE_UNMAPPING();
 	dlclose(handle);
 	hp_step(OBJECT_CLOSED);
 	callbacks--;
