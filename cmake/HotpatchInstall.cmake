@@ -12,6 +12,8 @@ install(TARGETS hotpatch EXPORT hotpatch-targets
 	ARCHIVE COMPONENT development)
 install(DIRECTORY include/hotpatch ${PROJECT_BINARY_DIR}/include/hotpatch
 	TYPE INCLUDE COMPONENT development FILES_MATCHING PATTERN "*.h")
+install(FILES lib/hotpatch.3 DESTINATION ${CMAKE_INSTALL_MANDIR}/man3
+	COMPONENT development)
 install(EXPORT hotpatch-targets NAMESPACE hotpatch::
 	DESTINATION ${HOTPATCH_CMAKEDIR} COMPONENT development)
 if(HOTPATCH_TOOLS)
