@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * All that a host needs: patchable functions, sections and safe points,
- * patches, and shadow data. The control socket has a header of its own, control.h, because it
- * is optional; authors of bundles include bundle.h.
+ * patches, redirection, shadow data, and seeing what happens. The control
+ * socket is optional and has a header of its own, control.h; authors of bundles
+ * include bundle.h.
  */
 #ifndef HOTPATCH_HOTPATCH_H
 #define HOTPATCH_HOTPATCH_H
