@@ -69,6 +69,7 @@
 	X(BARRIER_PASSED)                                                      \
 	X(ALL_FENCED)                                                          \
 	X(LOOK)                                                                \
+	X(LOOKED)                                                              \
 	X(SETTLE)                                                              \
 	X(SETTLED)                                                             \
 	X(TURN)                                                                \

@@ -406,6 +406,7 @@ bool hp_transition_settle_if_drained(void)
 	 * hp_transition_look_again() reads it after its own. */
 	HP_ORDER(NOTE_BEFORE_LOOK, hp_store_relaxed(&looked, hp_progress_now()),
 		 drained = is_drained());
+	hp_step(LOOKED);
 	if (!drained)
 		return false;
 	hp_transition_announce(HOTPATCH_PHASE_DRAINED, HOTPATCH_OK, NULL);

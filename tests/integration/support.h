@@ -48,7 +48,9 @@
 #endif
 
 /* How long anything may take before the test fails; it is never slept. */
+#ifndef PATIENCE_MS
 #define PATIENCE_MS 20000
+#endif
 
 /* ---- Patches ---- */
 

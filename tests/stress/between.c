@@ -67,9 +67,12 @@ static void bring_out(void)
 	kept_back = NULL;
 }
 
+/* Who waits sleeps until it is woken, and does not look by itself. */
+static __thread bool is_patient __attribute__((tls_model("initial-exec")));
+
 uint64_t hp_step_pause(uint64_t pause_ns)
 {
-	return pause_ns;
+	return is_patient ? PATIENCE_MS * 4000000ull : pause_ns;
 }
 
 /* ---- A thread that sleeps in a bundle's function ---- */
@@ -255,12 +258,182 @@ START_TEST(handler_at_the_gate_is_seen_though_its_announcement_is_late)
 }
 END_TEST
 
+/* ---- A handler comes between a safe point's announcement and its second look.
+ *      The view that is announced was left meanwhile. ---- */
+
+static sem_t reached;
+static sem_t go_on;
+static sem_t settled;
+static int first_seen = -1;
+static int second_seen = -1;
+
+static void call_before_and_after_settling(int number)
+{
+	(void)number;
+	hotpatch_enter();
+	first_seen = first_version();
+	sem_post(&reached);
+	await_semaphore(&settled);
+	second_seen = second_version();
+	hotpatch_leave();
+}
+
+static void interrupt_itself(void)
+{
+	raise(SIGUSR1);
+}
+
+static void hesitate(void)
+{
+	sem_post(&reached);
+	await_semaphore(&go_on);
+	at_step(HP_STEP_ANNOUNCED, interrupt_itself);
+}
+
+static void pass_safe_point_late(void *unused)
+{
+	(void)unused;
+	at_step(HP_STEP_VIEW_READ, hesitate);
+	hotpatch_safe_point();
+}
+
+/* Nobody has the view that is left, as far as the scan could see. */
+static void let_it_announce_that_view(void)
+{
+	sem_post(&go_on);
+	await_semaphore(&reached);
+}
+
+START_TEST(handler_at_a_safe_point_does_not_rely_on_a_view_that_was_left)
+{
+	struct sigaction action = {.sa_handler =
+					   call_before_and_after_settling};
+	struct hotpatch_patch *patch = open_bundle("one");
+	struct holder holder;
+
+	ck_assert_int_eq(sigaction(SIGUSR1, &action, NULL), 0);
+	sem_init(&reached, 0, 0);
+	sem_init(&go_on, 0, 0);
+	sem_init(&settled, 0, 0);
+	holder_start(&holder);
+	begin_apply(patch);
+	holder.work = pass_safe_point_late;
+	sem_post(&holder.told);
+	await_semaphore(&reached);
+	at_step(HP_STEP_SETTLE, let_it_announce_that_view);
+	begin_revert(patch);
+	sem_post(&settled);
+	await_semaphore(&holder.done);
+	ck_assert_int_eq(first_seen, second_seen);
+	holder_stop(&holder);
+	await(poll_until_closed(patch));
+	hotpatch_patch_close(patch);
+}
+END_TEST
+
+/* ---- The last task comes while the one before it has the lock ---- */
+
+static struct holder last;
+
+static void let_the_last_one_come(void)
+{
+	holder_move(&last);
+}
+
+static void pass_safe_point_before_the_last(void *unused)
+{
+	(void)unused;
+	at_step(HP_STEP_LOOKED, let_the_last_one_come);
+	hotpatch_safe_point();
+}
+
+START_TEST(tasks_that_come_together_do_not_both_miss_the_other)
+{
+	struct hotpatch_patch *patch = open_bundle("one");
+	struct holder last_but_one;
+	uint64_t before = hotpatch_generation;
+
+	holder_start(&last);
+	holder_start(&last_but_one);
+	begin_apply(patch);
+	holder_run(&last_but_one, pass_safe_point_before_the_last, NULL);
+	/* Advanced and settled. Acquire pairs with hp_view_advance(); a look
+	 * through the library would settle it. */
+	ck_assert_uint_eq(hp_load_acquire(&hotpatch_generation), before + 2);
+	expect_state(patch, HOTPATCH_ACTIVE);
+	holder_stop(&last);
+	holder_stop(&last_but_one);
+	remove_patch(patch);
+}
+END_TEST
+
+/* ---- A waiter falls asleep while somebody makes progress ---- */
+
+static pthread_t waiter;
+static sem_t waiter_done;
+static int waiter_id;
+
+static void hesitate_to_sleep(void)
+{
+	sem_post(&reached);
+	await_semaphore(&go_on);
+}
+
+static void *wait_patiently(void *argument)
+{
+	struct hotpatch_patch *patch = argument;
+
+	waiter_id = own_thread_id();
+	is_patient = true;
+	at_step(HP_STEP_WAIT, hesitate_to_sleep);
+	expect_ok(hotpatch_patch_wait(patch, HOTPATCH_UNMAPPED, -1, &err));
+	sem_post(&waiter_done);
+	return NULL;
+}
+
+/* Or wait for the lock, which has the caller. */
+static void let_it_sleep(void)
+{
+	sem_post(&go_on);
+	await(is_asleep(waiter_id));
+}
+
+static struct hotpatch_patch *waited_for;
+
+/* The patch is being unmapped; the waiter has seen that it is mapped. */
+static void let_it_begin_to_wait(void)
+{
+	ck_assert_int_eq(
+		pthread_create(&waiter, NULL, wait_patiently, waited_for), 0);
+	await_semaphore(&reached);
+	at_step(HP_STEP_PROGRESS_BEFORE_WAITERS, let_it_sleep);
+}
+
+START_TEST(waiter_that_falls_asleep_meanwhile_is_woken)
+{
+	needs_proc();
+	sem_init(&reached, 0, 0);
+	sem_init(&go_on, 0, 0);
+	sem_init(&waiter_done, 0, 0);
+	waited_for = apply_bundle("one");
+	begin_revert(waited_for);
+	at_step(HP_STEP_PROVEN, let_it_begin_to_wait);
+	await(poll_until_closed(waited_for));
+	await_semaphore(&waiter_done);
+	pthread_join(waiter, NULL);
+	hotpatch_patch_close(waited_for);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
 		sleeper_is_not_moved_out_of_code_that_is_kept_for_it,
 		handler_at_the_gate_keeps_the_code_that_it_is_in,
 		handler_at_the_gate_is_seen_though_its_announcement_is_late,
+		handler_at_a_safe_point_does_not_rely_on_a_view_that_was_left,
+		tasks_that_come_together_do_not_both_miss_the_other,
+		waiter_that_falls_asleep_meanwhile_is_woken,
 	};
 
 	return run_tests("between", tests, sizeof(tests) / sizeof(tests[0]));
