@@ -231,6 +231,15 @@ static void unbuild(struct batch *batch)
 		hp_trampoline_undo(&batch->space, &record->trampoline);
 		record->built = false;
 	}
+	hp_trampoline_abandon();
+}
+
+static enum hotpatch_status write_code(const struct batch *batch)
+{
+	if (hp_trampoline_write(&batch->space))
+		return HOTPATCH_OK;
+	return hp_error(batch->err, HOTPATCH_E_TEXT, errno, "/proc/self/mem",
+			"code cannot be written: %s", strerror(errno));
 }
 
 static enum hotpatch_status describe(struct batch *batch)
@@ -342,6 +351,7 @@ static enum hotpatch_status prepare_batch(struct batch *batch)
 	enum hotpatch_status status = HOTPATCH_OK;
 	size_t i;
 
+	hp_trampoline_begin(batch->count);
 	for (i = 0; i < batch->count && !status; i++) {
 		status = check_refusal(batch, &batch->items[i]);
 		if (status == HOTPATCH_OK)
@@ -355,6 +365,8 @@ static enum hotpatch_status prepare_batch(struct batch *batch)
 	}
 	for (i = 0; i < batch->count; i++)
 		batch->items[i].record->on = false;
+	if (status == HOTPATCH_OK)
+		status = write_code(batch);
 	if (status == HOTPATCH_OK)
 		status = describe(batch);
 	if (status == HOTPATCH_OK)
@@ -502,6 +514,7 @@ enum hotpatch_status hp_batch_run(const struct hotpatch_function_name *names,
 	batch.count = 0;
 	for (i = 0; i < count && status == HOTPATCH_OK; i++) {
 		items[i].name = names[i];
+		items[i].host = i ? items[i - 1].host : NULL;
 		status = hp_host_find(&names[i], &items[i].host,
 				      &items[i].function, err);
 	}

@@ -230,6 +230,11 @@ enum hotpatch_status hp_host_named(struct hp_host **host, const char *name,
 	return *host ? find_at(*host, address, name, function, err) : status;
 }
 
+static bool is_inside(const struct hp_host *host, uintptr_t address)
+{
+	return address >= host->facts.start && address < host->facts.stop;
+}
+
 enum hotpatch_status hp_host_find(const struct hotpatch_function_name *name,
 				  struct hp_host **host,
 				  const struct hp_function **function,
@@ -238,6 +243,11 @@ enum hotpatch_status hp_host_find(const struct hotpatch_function_name *name,
 	uintptr_t address = (uintptr_t)name->address;
 	enum hotpatch_status status;
 
+	if (*host && !name->name && is_inside(*host, address)) {
+		*function = hp_code_at((*host)->code, address - (*host)->base);
+		if (*function)
+			return HOTPATCH_OK;
+	}
 	*host = NULL;
 	status = find_host(name->module, name->name ? 0 : address, host, err);
 	if (!*host)

@@ -65,7 +65,8 @@ enum hotpatch_status hp_host_named(struct hp_host **host, const char *name,
 				   const struct hp_function **function,
 				   struct hotpatch_error *err);
 
-/* The host and the function that @name means; both stay valid. */
+/* The host and the function that @name means; both stay valid. *@host is one
+ * that was just found, or NULL. */
 enum hotpatch_status hp_host_find(const struct hotpatch_function_name *name,
 				  struct hp_host **host,
 				  const struct hp_function **function,

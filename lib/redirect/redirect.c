@@ -134,7 +134,7 @@ hotpatch_redirect_look(const struct hotpatch_function_name *function,
 {
 	const struct hp_function *found;
 	enum hotpatch_status status;
-	struct hp_host *host;
+	struct hp_host *host = NULL;
 	int cancel_state;
 
 	if (!function || !info || !are_names(function, 1))

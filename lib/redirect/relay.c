@@ -5,16 +5,23 @@
  */
 #include "relay.h"
 
+#include "sheet.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-/* @full: nothing is looked for below that offset, where little is free. */
+/*
+ * @taken: one bit for each byte
+ * @full:  nothing is looked for below that offset, where little is free
+ * @sheet: where its bytes come from, as long as that is not written
+ */
 struct page {
 	uintptr_t start;
-	uint8_t *taken; /* one bit for each byte */
+	uint8_t *taken;
 	size_t full;
+	size_t sheet;
 };
 
 static struct page *pages; /* by address */
@@ -52,10 +59,10 @@ static struct page *find_page(uintptr_t start)
 		       NULL;
 }
 
-static bool insert_page(struct hp_space *space, uintptr_t start, uint8_t *taken)
+static bool insert_page(struct hp_space *space, const struct page *page)
 {
 	size_t capacity = page_capacity ? page_capacity * 2 : 64;
-	size_t index = first_page(start);
+	size_t index = first_page(page->start);
 	struct page *grown;
 
 	if (page_count == page_capacity) {
@@ -69,7 +76,7 @@ static bool insert_page(struct hp_space *space, uintptr_t start, uint8_t *taken)
 	}
 	memmove(&pages[index + 1], &pages[index],
 		(page_count - index) * sizeof(*pages));
-	pages[index] = (struct page){start, taken, 0};
+	pages[index] = *page;
 	page_count++;
 	return true;
 }
@@ -85,22 +92,42 @@ static void remove_page(struct hp_space *space, uintptr_t start)
 		(page_count - index) * sizeof(*pages));
 }
 
+/* Maps it, from a sheet if there is one that may be mapped. */
+static void map_page(struct hp_space *space, uintptr_t low, uintptr_t high,
+		     struct page *page)
+{
+	struct hp_source source;
+
+	page->sheet = hp_sheets_next(space, &source);
+	if (space->cause)
+		return;
+	if (page->sheet != HP_NO_SHEET) {
+		page->start =
+			hp_space_take(space, low, high, low, HP_PAGE, &source);
+		if (page->start ||
+		    (space->cause != EPERM && space->cause != EACCES))
+			return;
+		hp_sheets_refuse();
+		space->cause = 0;
+		page->sheet = HP_NO_SHEET;
+	}
+	page->start = hp_space_take(space, low, high, low, HP_PAGE, NULL);
+}
+
 /* A new page that begins between @low and @high; 0 for none. */
 static uintptr_t add_page(struct hp_space *space, uintptr_t low, uintptr_t high)
 {
-	uint8_t *taken = calloc(1, HP_PAGE / 8);
-	uintptr_t start = 0;
+	struct page page = {.taken = calloc(1, HP_PAGE / 8)};
 
-	if (taken)
-		start = hp_space_take(space, low, high, low, HP_PAGE,
-				      PROT_READ | PROT_EXEC);
+	if (page.taken)
+		map_page(space, low, high, &page);
 	else
 		space->cause = ENOMEM;
-	if (start && insert_page(space, start, taken))
-		return start;
-	if (start)
-		hp_space_give_back(space, start, HP_PAGE);
-	free(taken);
+	if (page.start && insert_page(space, &page))
+		return page.start;
+	if (page.start)
+		hp_space_give_back(space, page.start, HP_PAGE);
+	free(page.taken);
 	return 0;
 }
 
@@ -217,6 +244,45 @@ bool hp_relay_take(struct hp_space *space, uintptr_t low, uintptr_t high,
 	remove_page(space, start);
 	relay->pages = 0;
 	return take_across(space, low, size, relay);
+}
+
+static size_t sheet_of(uintptr_t address)
+{
+	return find_page(page_of(address))->sheet;
+}
+
+bool hp_relay_put(const struct hp_space *space, const struct hp_relay *relay,
+		  const void *bytes)
+{
+	size_t sheet = sheet_of(relay->start);
+
+	if (sheet == HP_NO_SHEET)
+		sheet = sheet_of(relay->start + relay->size - 1);
+	if (sheet == HP_NO_SHEET)
+		return hp_space_write(space, relay->start, bytes, relay->size);
+	if (hp_sheets_put(sheet, relay->start, bytes, relay->size))
+		return true;
+	errno = ENOMEM;
+	return false;
+}
+
+void hp_relay_begin(size_t functions)
+{
+	hp_sheets_begin(functions);
+}
+
+bool hp_relay_write(const struct hp_space *space)
+{
+	size_t i;
+
+	for (i = 0; i < page_count; i++)
+		pages[i].sheet = HP_NO_SHEET;
+	return hp_sheets_write(space);
+}
+
+void hp_relay_abandon(void)
+{
+	hp_sheets_abandon();
 }
 
 void hp_relay_give_back(struct hp_space *space, struct hp_relay *relay)

@@ -19,6 +19,17 @@ struct hp_relay {
 bool hp_relay_take(struct hp_space *space, uintptr_t low, uintptr_t high,
 		   size_t size, struct hp_relay *relay);
 
+/* What is placed there; it is written by hp_relay_write() at last. False with
+ * errno. */
+bool hp_relay_put(const struct hp_space *space, const struct hp_relay *relay,
+		  const void *bytes);
+
+/* Around a batch that may need relays for @functions: all that were put are
+ * written, false with errno; or, when they were given back, forgotten. */
+void hp_relay_begin(size_t functions);
+bool hp_relay_write(const struct hp_space *space);
+void hp_relay_abandon(void);
+
 /* Takes back the last one. */
 void hp_relay_give_back(struct hp_space *space, struct hp_relay *relay);
 

@@ -281,8 +281,19 @@ static void vacate(struct hp_space *space, uintptr_t start, uintptr_t stop)
 	}
 }
 
+static void *map_at(uintptr_t start, size_t size,
+		    const struct hp_source *source)
+{
+	int flags = MAP_PRIVATE | MAP_FIXED_NOREPLACE;
+
+	return mmap((void *)start, size, PROT_READ | PROT_EXEC,
+		    source ? flags : flags | MAP_ANONYMOUS,
+		    source ? source->file : -1, source ? source->offset : 0);
+}
+
 uintptr_t hp_space_take(struct hp_space *space, uintptr_t low, uintptr_t high,
-			uintptr_t near, size_t size, int protection)
+			uintptr_t near, size_t size,
+			const struct hp_source *source)
 {
 	int attempts = ATTEMPTS;
 	uintptr_t start;
@@ -300,9 +311,7 @@ uintptr_t hp_space_take(struct hp_space *space, uintptr_t low, uintptr_t high,
 		 * stays true. */
 		if (!occupy(space, start, start + size))
 			return 0;
-		taken = mmap((void *)start, size, protection,
-			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
-			     -1, 0);
+		taken = map_at(start, size, source);
 		if (taken == (void *)start)
 			return start;
 		if (taken != MAP_FAILED) {

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define HP_PAGE ((uintptr_t)4096)
 
@@ -38,12 +39,19 @@ struct hp_space {
 bool hp_space_open(struct hp_space *space);
 void hp_space_close(struct hp_space *space);
 
+/* What is mapped; memory of its own where there is none. */
+struct hp_source {
+	int file;
+	off_t offset;
+};
+
 /*
- * Takes @size bytes, whole pages, that begin between @low and @high, as near
- * to @near as can be; @protection as for mmap(). 0 if nothing is free there.
+ * Takes @size bytes for code, whole pages, that begin between @low and @high, as
+ * near to @near as can be; @source may be NULL. 0 if nothing is free there.
  */
 uintptr_t hp_space_take(struct hp_space *space, uintptr_t low, uintptr_t high,
-			uintptr_t near, size_t size, int protection);
+			uintptr_t near, size_t size,
+			const struct hp_source *source);
 
 /* Whether the stretch that the heap may grow to can be taken, too: where else
  * nothing is free. The C library then takes its memory from elsewhere. */

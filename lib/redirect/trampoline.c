@@ -25,11 +25,17 @@
 _Static_assert(ORIGINAL_AT + HP_RELOCATED_LIMIT <= CODE_SIZE, "layout");
 _Static_assert(CHUNK_COUNT * sizeof(void *) <= CHUNK_DATA, "layout");
 
-/* The first place of a chunk holds the address of hotpatch_dispatch. */
+/*
+ * The first place of a chunk holds the address of hotpatch_dispatch.
+ * @written: places before that one are written
+ * @pending: the code of those that are not yet; NULL if all are
+ */
 struct chunk {
 	struct chunk *next;
 	uintptr_t start;
 	size_t used;
+	size_t written;
+	uint8_t *pending;
 };
 
 static struct chunk *chunks;
@@ -59,8 +65,9 @@ static enum hotpatch_status take_chunk(struct hp_space *space, uintptr_t near,
 	if (!chunk)
 		return HOTPATCH_E_NO_MEMORY;
 	chunk->used = 1;
+	chunk->written = 1;
 	chunk->start = hp_space_take(space, low, near + CHUNK_REACH, near,
-				     CHUNK_SIZE, PROT_READ | PROT_EXEC);
+				     CHUNK_SIZE, NULL);
 	if (!chunk->start) {
 		free(chunk);
 		return hp_space_failure(space);
@@ -84,6 +91,7 @@ static void give_chunk_back(struct hp_space *space)
 
 	chunks = chunk->next;
 	hp_space_give_back(space, chunk->start, CHUNK_SIZE);
+	free(chunk->pending);
 	free(chunk);
 }
 
@@ -97,21 +105,70 @@ static struct chunk *find_chunk(uintptr_t near)
 	return chunk;
 }
 
-static enum hotpatch_status write_code(const struct hp_space *space,
-				       const struct hotpatch_slot *slot,
-				       const struct chunk *chunk,
-				       struct hp_trampoline *trampoline)
+/* Where the code of the chunk's next place is put together; NULL without
+ * memory. */
+static uint8_t *next_code(struct chunk *chunk)
 {
-	uint8_t bytes[CODE_SIZE];
+	if (!chunk->pending)
+		chunk->pending = malloc(CHUNK_CODE);
+	return chunk->pending ? chunk->pending + chunk->used * CODE_SIZE : NULL;
+}
 
+static enum hotpatch_status put_code(const struct hotpatch_slot *slot,
+				     struct chunk *chunk,
+				     struct hp_trampoline *trampoline)
+{
+	uint8_t *bytes = next_code(chunk);
+
+	if (!bytes)
+		return HOTPATCH_E_NO_MEMORY;
 	if (!hp_jump_write(trampoline, slot, chunk->start, bytes))
 		return HOTPATCH_E_NO_ROOM;
 	memcpy(bytes + ORIGINAL_AT, trampoline->moved.bytes,
 	       trampoline->moved.size);
-	if (!hp_space_write(space, trampoline->code, bytes, sizeof(bytes)))
-		return HOTPATCH_E_TEXT;
 	*trampoline->target = (void (*)(void))trampoline->original;
 	return HOTPATCH_OK;
+}
+
+static bool write_chunk(const struct hp_space *space, struct chunk *chunk)
+{
+	size_t from = chunk->written * CODE_SIZE;
+	size_t to = chunk->used * CODE_SIZE;
+
+	if (to > from && !hp_space_write(space, chunk->start + from,
+					 chunk->pending + from, to - from))
+		return false;
+	free(chunk->pending);
+	chunk->pending = NULL;
+	chunk->written = chunk->used;
+	return true;
+}
+
+bool hp_trampoline_write(const struct hp_space *space)
+{
+	struct chunk *chunk = chunks;
+
+	while (chunk && (!chunk->pending || write_chunk(space, chunk)))
+		chunk = chunk->next;
+	return !chunk && hp_relay_write(space);
+}
+
+void hp_trampoline_begin(size_t count)
+{
+	hp_relay_begin(count);
+}
+
+void hp_trampoline_abandon(void)
+{
+	struct chunk *chunk;
+
+	hp_relay_abandon();
+	for (chunk = chunks; chunk; chunk = chunk->next) {
+		free(chunk->pending);
+		chunk->pending = NULL;
+		if (chunk->written > chunk->used)
+			chunk->written = chunk->used;
+	}
 }
 
 /* Where the heap may grow to comes last. */
@@ -153,7 +210,7 @@ enum hotpatch_status hp_trampoline_build(struct hp_space *space,
 		(void (**)(void))(chunk->start + CHUNK_CODE) + chunk->used;
 	status = place(space, function, start + function->skip, trampoline);
 	if (status == HOTPATCH_OK)
-		status = write_code(space, slot, chunk, trampoline);
+		status = put_code(slot, chunk, trampoline);
 	if (status == HOTPATCH_OK)
 		chunk->used++;
 	else

@@ -42,9 +42,13 @@ struct hp_trampoline {
 	uint8_t extent;
 };
 
+/* For a batch that builds up to @count. */
+void hp_trampoline_begin(size_t count);
+
 /*
  * Builds one for @function, which is loaded at @start, and for @slot. E_NO_ROOM,
- * E_IMMUTABLE, E_TEXT, E_NO_MEMORY; then nothing is left of it.
+ * E_IMMUTABLE, E_TEXT, E_NO_MEMORY; then nothing is left of it. Its code is put
+ * together only: hp_trampoline_write() follows, or hp_trampoline_abandon().
  */
 enum hotpatch_status hp_trampoline_build(struct hp_space *space,
 					 const struct hp_function *function,
@@ -52,9 +56,16 @@ enum hotpatch_status hp_trampoline_build(struct hp_space *space,
 					 const struct hotpatch_slot *slot,
 					 struct hp_trampoline *trampoline);
 
+/* Writes the code of all that were built. False with errno; then those have to
+ * be undone. */
+bool hp_trampoline_write(const struct hp_space *space);
+
 /* Takes back the one that was built last, to which no jump was ever visible. */
 void hp_trampoline_undo(struct hp_space *space,
 			struct hp_trampoline *trampoline);
+
+/* After the last that was undone. */
+void hp_trampoline_abandon(void);
 
 /*
  * Tells the unwinder of C++ exceptions and of cancellation about @count

@@ -16,6 +16,7 @@
  */
 #include "jump.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define OPCODE 0xe9
@@ -226,15 +227,14 @@ static bool write_relays(const struct hp_space *space,
 	const struct hp_relay *relays = trampoline->relays;
 	uint8_t bytes[HP_THROUGH_SIZE];
 
-	if (relays[0].start &&
-	    (!jump_through(bytes, relays[0].start,
-			   (uintptr_t)trampoline->target) ||
-	     !hp_space_write(space, relays[0].start, bytes, HP_THROUGH_SIZE)))
+	if (relays[0].start && (!jump_through(bytes, relays[0].start,
+					      (uintptr_t)trampoline->target) ||
+				!hp_relay_put(space, &relays[0], bytes)))
 		return false;
 	return !relays[1].start ||
 	       (jump_to(bytes, relays[1].start,
 			trampoline->original + trampoline->moved.second) &&
-		hp_space_write(space, relays[1].start, bytes, HP_JUMP_SIZE));
+		hp_relay_put(space, &relays[1], bytes));
 }
 
 void hp_jump_give_back(struct hp_space *space, struct hp_trampoline *trampoline)
@@ -249,6 +249,8 @@ static enum hotpatch_status finish(struct hp_space *space,
 				   const struct plan *plan,
 				   struct hp_trampoline *trampoline)
 {
+	int cause;
+
 	memcpy(trampoline->jump, plan->bytes, sizeof(trampoline->jump));
 	trampoline->jump_size = (uint8_t)plan->written;
 	trampoline->extent = (uint8_t)(trampoline->relays[1].start ?
@@ -256,8 +258,10 @@ static enum hotpatch_status finish(struct hp_space *space,
 					       most(plan->first, HP_JUMP_SIZE));
 	if (write_relays(space, trampoline))
 		return HOTPATCH_OK;
+	cause = errno;
 	hp_jump_give_back(space, trampoline);
-	return HOTPATCH_E_TEXT;
+	errno = cause;
+	return cause == ENOMEM ? HOTPATCH_E_NO_MEMORY : HOTPATCH_E_TEXT;
 }
 
 /* Where there is room for a whole jump. Through the target itself it is one

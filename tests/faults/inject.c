@@ -360,6 +360,8 @@ WRAP(void *, MAP_FAILED, mmap,
      flags &MAP_FIXED_NOREPLACE ? "place" :
      protection &PROT_EXEC	? "code" :
 				  NULL)
+WRAP(int, -1, memfd_create, (const char *name, unsigned int flags),
+     (name, flags), NULL)
 WRAP(void *, MAP_FAILED, mremap,
      (void *place, size_t size, size_t new_size, int flags, void *new_place),
      (place, size, new_size, flags, new_place), NULL)

@@ -51,6 +51,7 @@
 	X(json, ENOMEM)                                                        \
 	X(strdup, ENOMEM)                                                      \
 	X(mmap, ENOMEM)                                                        \
+	X(memfd_create, EMFILE)                                                \
 	X(mremap, ENOMEM)                                                      \
 	X(mprotect, EACCES)                                                    \
 	X(membarrier, EPERM)                                                   \
