@@ -5,8 +5,8 @@
  * call has to give what one of the two versions gives.
  *
  * HOTPATCH_TEST_SWITCHES and HOTPATCH_TEST_ROUNDS set how often, for long runs;
- * HOTPATCH_TEST_SHOW shows how many calls that were. CK_RUN_CASE chooses one of
- * the cases at the end.
+ * HOTPATCH_TEST_SHOW shows how many calls that were, and how long it took.
+ * CK_RUN_CASE chooses one of the cases at the end.
  */
 #include "../../lib/atomic.h"
 #include "../../lib/slot.h"
@@ -22,16 +22,40 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifdef __SANITIZE_THREAD__
+#define SANITIZED_THREADS 1
+#else
+#define SANITIZED_THREADS 0
+#endif
+
 #define CALLERS 2
 #define SIGNAL_PERIOD_NS 100000
 
-struct fire {
-	int (*function)(int x);
-	pthread_barrier_t ready;
-	bool stop;
-	unsigned long wrong;
+/* After so many of these each caller has to have made a call. An odd number, so
+ * that they find the one function now and then the other. */
+#define SWITCHES_AT_ONCE 5001
+#define ROUNDS_AT_ONCE 1000
+
+struct caller {
+	struct fire *fire;
+	pthread_t thread;
+	pid_t id;
 	unsigned long calls;
+	unsigned long replaced; /* calls that the replacement answered */
+	unsigned long signals;
+	bool wrong; /* a call gave neither */
 };
+
+struct fire {
+	const struct shape *shape;
+	struct caller callers[CALLERS];
+	pthread_barrier_t ready;
+	struct timespec began;
+	bool stop;
+};
+
+/* The calling thread's, where signals are counted. */
+static __thread struct caller *self;
 
 /* Where a sleeper waits; -1 for a nap. */
 static __thread int sleep_fd = -1;
@@ -49,54 +73,101 @@ static unsigned long number_of(const char *variable, unsigned long otherwise)
 	return text ? strtoul(text, NULL, 10) : otherwise;
 }
 
+/* In the thread itself and in its handlers. */
+static int call_once(struct caller *caller, int x)
+{
+	int result = caller->fire->shape->function(x) - x;
+
+	if (result != 1 && result != 2)
+		caller->wrong = true;
+	return result;
+}
+
 static void *call(void *argument)
 {
-	struct fire *fire = argument;
-	unsigned long wrong = 0;
+	struct caller *caller = argument;
 	unsigned long calls = 0;
-	int result;
+	unsigned long replaced = 0;
 
-	pthread_barrier_wait(&fire->ready);
+	self = caller;
+	caller->id = gettid();
+	pthread_barrier_wait(&caller->fire->ready);
 	do {
-		result = fire->function((int)(calls & 0xffff));
-		result -= (int)(calls & 0xffff);
-		wrong += result != 1 && result != 2;
+		replaced += call_once(caller, (int)(calls & 0xffff)) == 2;
 		calls++;
+		hp_store_relaxed(&caller->calls, calls); /* progress alone */
 		/* Relaxed: the barrier and the join order the rest. */
-	} while (!hp_load_relaxed(&fire->stop));
-	hp_add_fenced(&fire->wrong, wrong); /* read after the join */
-	hp_add_fenced(&fire->calls, calls); /* read after the join */
+	} while (!hp_load_relaxed(&caller->fire->stop));
+	caller->replaced = replaced;
 	return NULL;
 }
 
-static void begin(struct fire *fire, const struct shape *shape,
-		  pthread_t threads[CALLERS])
+static void begin(struct fire *fire, const struct shape *shape)
 {
+	struct caller *caller;
 	size_t i;
 
 	memset(fire, 0, sizeof(*fire));
-	fire->function = shape->function;
+	fire->shape = shape;
+	clock_gettime(CLOCK_MONOTONIC, &fire->began);
 	pthread_barrier_init(&fire->ready, NULL, CALLERS + 1);
-	for (i = 0; i < CALLERS; i++)
-		ck_assert_int_eq(pthread_create(&threads[i], NULL, call, fire),
-				 0);
+	for (i = 0; i < CALLERS; i++) {
+		caller = &fire->callers[i];
+		caller->fire = fire;
+		ck_assert_int_eq(
+			pthread_create(&caller->thread, NULL, call, caller), 0);
+	}
 	pthread_barrier_wait(&fire->ready);
 }
 
-static void end(struct fire *fire, const struct shape *shape,
-		pthread_t threads[CALLERS])
+/* However few processors there are, nobody switches alone. The first call may
+ * have begun before. */
+static void await_calls(struct fire *fire)
 {
+	unsigned long before[CALLERS];
+	size_t i;
+
+	sched_yield();
+	for (i = 0; i < CALLERS; i++) /* progress alone */
+		before[i] = hp_load_relaxed(&fire->callers[i].calls);
+	for (i = 0; i < CALLERS; i++) /* likewise */
+		while (hp_load_relaxed(&fire->callers[i].calls) < before[i] + 2)
+			sched_yield();
+}
+
+static void show(const struct fire *fire)
+{
+	const struct caller *callers = fire->callers;
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (!getenv("HOTPATCH_TEST_SHOW"))
+		return;
+	printf("%s: %lu calls, %lu of them replaced, %lu signals, %.1f s\n",
+	       fire->shape->name, callers[0].calls + callers[1].calls,
+	       callers[0].replaced + callers[1].replaced,
+	       callers[0].signals + callers[1].signals,
+	       (double)(now.tv_sec - fire->began.tv_sec) +
+		       (double)(now.tv_nsec - fire->began.tv_nsec) / 1e9);
+	fflush(stdout);
+}
+
+static void end(struct fire *fire)
+{
+	const struct caller *caller;
 	size_t i;
 
 	hp_store_relaxed(&fire->stop, true); /* as above */
 	for (i = 0; i < CALLERS; i++)
-		pthread_join(threads[i], NULL);
+		pthread_join(fire->callers[i].thread, NULL);
 	pthread_barrier_destroy(&fire->ready);
-	if (getenv("HOTPATCH_TEST_SHOW"))
-		printf("%s: %lu calls\n", shape->name, fire->calls);
-	ck_assert_uint_gt(fire->calls, 0);
-	ck_assert_msg(fire->wrong == 0, "%s: %lu of %lu calls gave neither",
-		      shape->name, fire->wrong, fire->calls);
+	show(fire);
+	for (i = 0; i < CALLERS; i++) {
+		caller = &fire->callers[i];
+		ck_assert_uint_gt(caller->replaced, 0);
+		ck_assert_msg(!caller->wrong, "%s: a call gave neither",
+			      fire->shape->name);
+	}
 }
 
 static void redirect(const struct shape *shape)
@@ -138,49 +209,56 @@ static void point(struct hotpatch_slot *slot, bool replaced)
 	hp_store_release(slot->target, target);
 }
 
-static void switch_often(const struct shape *shape, unsigned long count)
+static void switch_often(struct fire *fire)
 {
-	struct hotpatch_slot *slot = slot_of(shape);
+	unsigned long count = number_of("HOTPATCH_TEST_SWITCHES", 50000);
+	struct hotpatch_slot *slot = slot_of(fire->shape);
 	unsigned long i;
 
-	for (i = 0; i < count; i++)
+	for (i = 0; i < count; i++) {
 		point(slot, i % 2 == 0);
+		if (i % SWITCHES_AT_ONCE == 0)
+			await_calls(fire);
+	}
 	point(slot, false);
 }
 
-static void write_often(const struct shape *shape, unsigned long rounds)
+static void write_often(struct fire *fire, unsigned long otherwise)
 {
+	unsigned long rounds = number_of("HOTPATCH_TEST_ROUNDS", otherwise);
+	const struct shape *shape = fire->shape;
+	struct hotpatch_slot *slot;
 	unsigned long i;
 
 	for (i = 0; i < rounds; i++) {
 		redirect(shape);
-		switch_often(shape, 3);
+		slot = slot_of(shape);
+		point(slot, true);
+		if (i % ROUNDS_AT_ONCE == 0)
+			await_calls(fire);
+		point(slot, false);
 		release(shape);
 	}
 }
 
 START_TEST(switching_the_target_under_fire_never_mixes)
 {
-	const struct shape *shape = &shapes[_i];
-	pthread_t threads[CALLERS];
 	struct fire fire;
 
-	redirect(shape);
-	begin(&fire, shape, threads);
-	switch_often(shape, number_of("HOTPATCH_TEST_SWITCHES", 50000));
-	end(&fire, shape, threads);
+	redirect(&shapes[_i]);
+	begin(&fire, &shapes[_i]);
+	switch_often(&fire);
+	end(&fire);
 }
 END_TEST
 
 START_TEST(writing_the_entry_under_fire_never_mixes)
 {
-	const struct shape *shape = &shapes[_i];
-	pthread_t threads[CALLERS];
 	struct fire fire;
 
-	begin(&fire, shape, threads);
-	write_often(shape, number_of("HOTPATCH_TEST_ROUNDS", 30));
-	end(&fire, shape, threads);
+	begin(&fire, &shapes[_i]);
+	write_often(&fire, 30);
+	end(&fire);
 }
 END_TEST
 
@@ -209,7 +287,6 @@ START_TEST(nops_that_lead_nowhere_become_others_that_do_nothing)
 {
 	const struct shape *shape = find_shape("shape_nops");
 	const unsigned char *bytes = (const unsigned char *)shape->function;
-	pthread_t threads[CALLERS];
 	struct fire fire;
 
 	ck_assert(take_place_of_nops(shape));
@@ -219,55 +296,89 @@ START_TEST(nops_that_lead_nowhere_become_others_that_do_nothing)
 		strspn((const char *)bytes + 1, "\x90\xf5\xf8\xf9\xfc"), 4);
 	release(shape);
 	ck_assert_mem_eq(bytes, "\x90\x90\x90\x90\x90", 5);
-	begin(&fire, shape, threads);
-	write_often(shape, number_of("HOTPATCH_TEST_ROUNDS", 30));
-	end(&fire, shape, threads);
+	begin(&fire, shape);
+	write_often(&fire, 30);
+	end(&fire);
 }
 END_TEST
 
-static void ignore(int number)
+/* Of whoever redirects. */
+static unsigned long writer_signals;
+
+/* It calls the function itself, wherever in it its thread is. */
+static void interrupt_caller(int number)
 {
 	(void)number;
+	if (!self) {
+		writer_signals++;
+		return;
+	}
+	self->signals++;
+	call_once(self, (int)self->signals & 0xffff);
+}
+
+static timer_t start_signals(pid_t thread)
+{
+	const struct itimerspec period = {
+		.it_interval.tv_nsec = SIGNAL_PERIOD_NS,
+		.it_value.tv_nsec = SIGNAL_PERIOD_NS,
+	};
+	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID,
+				 .sigev_signo = SIGUSR1};
+	timer_t timer;
+
+	event._sigev_un._tid = thread;
+	ck_assert_int_eq(timer_create(CLOCK_MONOTONIC, &event, &timer), 0);
+	ck_assert_int_eq(timer_settime(timer, 0, &period, NULL), 0);
+	return timer;
+}
+
+/* The thread sanitizer keeps a signal back until its thread calls something. */
+static bool is_interrupted(const struct fire *fire)
+{
+	size_t i;
+
+	for (i = 0; i < CALLERS; i++) /* progress alone */
+		if (!SANITIZED_THREADS &&
+		    !hp_load_relaxed(&fire->callers[i].signals))
+			return false;
+	return true;
 }
 
 START_TEST(signals_at_ten_kilohertz_do_no_harm)
 {
-	struct sigaction action = {.sa_handler = ignore};
-	struct itimerspec period = {
-		.it_interval.tv_nsec = SIGNAL_PERIOD_NS,
-		.it_value.tv_nsec = SIGNAL_PERIOD_NS,
-	};
-	const struct shape *shape = &shapes[_i];
-	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL,
-				 .sigev_signo = SIGUSR1};
-	pthread_t threads[CALLERS];
+	struct sigaction action = {.sa_handler = interrupt_caller};
+	timer_t timers[CALLERS + 1];
 	struct fire fire;
-	timer_t timer;
+	size_t i;
 
 	sigaction(SIGUSR1, &action, NULL);
-	ck_assert_int_eq(timer_create(CLOCK_MONOTONIC, &event, &timer), 0);
-	begin(&fire, shape, threads);
-	ck_assert_int_eq(timer_settime(timer, 0, &period, NULL), 0);
-	write_often(shape, number_of("HOTPATCH_TEST_ROUNDS", 10));
-	timer_delete(timer);
-	end(&fire, shape, threads);
+	begin(&fire, &shapes[_i]);
+	for (i = 0; i < CALLERS; i++)
+		timers[i] = start_signals(fire.callers[i].id);
+	timers[CALLERS] = start_signals(gettid());
+	write_often(&fire, 10);
+	while (!is_interrupted(&fire))
+		sched_yield();
+	for (i = 0; i <= CALLERS; i++)
+		timer_delete(timers[i]);
+	end(&fire);
+	ck_assert_uint_gt(writer_signals, 0);
 }
 END_TEST
 
 START_TEST(threads_that_block_every_signal_come_to_no_harm)
 {
-	const struct shape *shape = &shapes[_i];
-	pthread_t threads[CALLERS];
 	sigset_t all;
 	sigset_t before;
 	struct fire fire;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &before);
-	begin(&fire, shape, threads);
+	begin(&fire, &shapes[_i]);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	write_often(shape, number_of("HOTPATCH_TEST_ROUNDS", 10));
-	end(&fire, shape, threads);
+	write_often(&fire, 10);
+	end(&fire);
 }
 END_TEST
 
@@ -388,18 +499,40 @@ START_TEST(who_sleeps_in_a_call_that_is_moved_returns)
 }
 END_TEST
 
+START_TEST(switching_while_threads_sleep_in_the_call_does_no_harm)
+{
+	const struct shape *shape = &sleepers[_i];
+	struct sleeper before;
+	struct sleeper during;
+	struct fire fire;
+
+	send_to_sleep(&before, shape);
+	redirect(shape);
+	send_to_sleep(&during, shape);
+	begin(&fire, shape);
+	switch_often(&fire);
+	end(&fire);
+	wake(&before);
+	wake(&during);
+}
+END_TEST
+
 START_TEST(writing_while_threads_sleep_in_the_call_does_no_harm)
 {
 	const struct shape *shape = &sleepers[_i];
-	pthread_t threads[CALLERS];
-	struct sleeper sleeper;
+	struct sleeper before;
+	struct sleeper during;
 	struct fire fire;
 
-	send_to_sleep(&sleeper, shape);
-	begin(&fire, shape, threads);
-	write_often(shape, number_of("HOTPATCH_TEST_ROUNDS", 30));
-	end(&fire, shape, threads);
-	wake(&sleeper);
+	send_to_sleep(&before, shape);
+	redirect(shape);
+	send_to_sleep(&during, shape);
+	release(shape);
+	begin(&fire, shape);
+	write_often(&fire, 30);
+	end(&fire);
+	wake(&before);
+	wake(&during);
 }
 END_TEST
 
@@ -431,6 +564,9 @@ int main(void)
 	add_case(suite, "blocked",
 		 threads_that_block_every_signal_come_to_no_harm, SHAPE_COUNT);
 	add_case(suite, "asleep", who_sleeps_in_a_call_that_is_moved_returns,
+		 SLEEPER_COUNT);
+	add_case(suite, "switched_asleep",
+		 switching_while_threads_sleep_in_the_call_does_no_harm,
 		 SLEEPER_COUNT);
 	add_case(suite, "sleeping",
 		 writing_while_threads_sleep_in_the_call_does_no_harm,
