@@ -236,7 +236,7 @@ static void *pin_host(const struct hp_host *host, bool *there)
  * stay as they are, with the original as their target. */
 static enum hotpatch_status give_back(struct hp_host *host, void **pin)
 {
-	enum hotpatch_status status = HOTPATCH_OK;
+	enum hotpatch_status status;
 	struct hp_batch_item *items;
 	size_t count;
 	bool there;
@@ -251,10 +251,10 @@ static enum hotpatch_status give_back(struct hp_host *host, void **pin)
 	mark_used(false);
 	hp_engine_unlock();
 	if (!items)
-		return HOTPATCH_OK;
+		return count ? HOTPATCH_E_NO_MEMORY : HOTPATCH_OK;
 	*pin = pin_host(host, &there);
-	if (there)
-		status = hp_batch_change(items, count, false, NULL);
+	status = there ? hp_batch_change(items, count, false, NULL) :
+			 HOTPATCH_E_NO_MODULE;
 	free(items);
 	return status;
 }

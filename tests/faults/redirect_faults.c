@@ -4,160 +4,11 @@
  * library made to fail in turn. A failure leaves the code, and what is mapped
  * where with which rights, as it was.
  */
-#include "../redirect_shapes.h"
-#include "runner.h"
-
-#include "../integration/support.h"
-
-#include <dlfcn.h>
-#include <hotpatch/redirect.h>
+#include "picture.h"
 #include <malloc.h>
-
-#define HEAD 32
-#define MAPPINGS_MAX 512
-
-/* One of each way to make room for a jump; a resolver chooses the last. */
-static const struct hotpatch_function_name names[] = {
-	{.name = "shape_push_one"},
-	{.name = "shape_move_five"},
-	{.name = "shape_pair_two"},
-	{.name = "shape_landing"},
-	{.name = "shape_nops"},
-	{.module = "plugin.so", .name = "plugin_plain"},
-	{.module = "plugin.so", .name = "plugin_chosen"},
-};
-
-#define COUNT (sizeof(names) / sizeof(names[0]))
-#define OF_PROGRAM 5
-#define PLUGIN HOTPATCH_TEST_BUNDLES "/plugin.so"
-
-struct mapping {
-	unsigned long start;
-	unsigned long stop;
-	unsigned long offset;
-	unsigned long inode;
-	char rights[5];
-};
-
-/* What a failure must leave as it was. */
-struct picture {
-	unsigned char code[COUNT][HEAD];
-	struct mapping mappings[MAPPINGS_MAX];
-	size_t mapping_count;
-	size_t slots;
-	struct facts facts;
-};
-
-static const void *places[COUNT];
-static int (*plain)(int x);
-static int (*chosen)(int x);
 
 /* What this child makes fail. */
 static enum fault fault;
-
-/* Does it go on where the one before ends? Changed pages that are equal to the
- * file again stay mappings of their own for the kernel. */
-static bool continues(const struct mapping *one, const struct mapping *next)
-{
-	return next->start == one->stop && next->inode == one->inode &&
-	       strcmp(next->rights, one->rights) == 0 &&
-	       (!one->inode ||
-		next->offset - one->offset == next->start - one->start);
-}
-
-static void add_mapping(struct picture *picture, const struct mapping *mapping)
-{
-	struct mapping *last = &picture->mappings[picture->mapping_count];
-
-	if (picture->mapping_count && continues(last - 1, mapping)) {
-		last[-1].stop = mapping->stop;
-		return;
-	}
-	demand(picture->mapping_count < MAPPINGS_MAX, "too many mappings");
-	*last = *mapping;
-	picture->mapping_count++;
-}
-
-/* Without what grows by itself. */
-static void take_mappings(struct picture *picture)
-{
-	FILE *file = fopen("/proc/self/maps", "re");
-	struct mapping mapping;
-	char line[512];
-	int words;
-
-	demand(file != NULL, "no mappings can be seen");
-	while (fgets(line, sizeof(line), file)) {
-		memset(&mapping, 0, sizeof(mapping));
-		words = sscanf(line, "%lx-%lx %4s %lx %*s %lu", &mapping.start,
-			       &mapping.stop, mapping.rights, &mapping.offset,
-			       &mapping.inode);
-		demand(words == 5, "%s", line);
-		if (!strstr(line, "[heap]") && !strstr(line, "[stack]"))
-			add_mapping(picture, &mapping);
-	}
-	fclose(file);
-}
-
-static void take_picture(struct picture *picture)
-{
-	size_t i;
-
-	memset(picture, 0, sizeof(*picture));
-	for (i = 0; i < COUNT; i++)
-		memcpy(picture->code[i], places[i], HEAD);
-	/* A sanitizer maps memory of its own as it goes. */
-	if (!SANITIZED)
-		take_mappings(picture);
-	picture->slots = hotpatch_slot_list(NULL, 0);
-	picture->facts = facts_now(0);
-}
-
-/* What an analysis found, and the records of functions, serve the next time. */
-#define SPARE 64
-
-static void demand_unchanged(const struct picture *before)
-{
-	static struct picture now;
-
-	take_picture(&now);
-	demand(memcmp(before->code, now.code, sizeof(now.code)) == 0,
-	       "code has changed");
-	demand(before->mapping_count == now.mapping_count,
-	       "%zu mappings of %zu", now.mapping_count, before->mapping_count);
-	demand(memcmp(before->mappings, now.mappings, sizeof(now.mappings)) ==
-		       0,
-	       "a mapping has changed");
-	demand(before->slots == now.slots, "%zu slots", now.slots);
-	demand_same(&before->facts, &now.facts, SPARE);
-}
-
-static void demand_results(void)
-{
-	size_t i;
-
-	for (i = 0; i < SHAPE_COUNT; i++)
-		demand(shapes[i].function(4) == 5, "%s", shapes[i].name);
-	demand(plain(4) == 5 && chosen(4) == 5, "the plugin");
-}
-
-static void find_places(void)
-{
-	void *module = dlopen(PLUGIN, RTLD_NOW);
-	void *symbols[2];
-	size_t i;
-
-	demand(module != NULL, "no plugin");
-	for (i = 0; i < OF_PROGRAM; i++)
-		places[i] = (const void *)find_shape(names[i].name)->function;
-	for (; i < COUNT; i++) {
-		symbols[i - OF_PROGRAM] = dlsym(module, names[i].name);
-		places[i] = symbols[i - OF_PROGRAM];
-		demand(places[i] != NULL, "%s", names[i].name);
-	}
-	memcpy(&plain, &symbols[0], sizeof(plain));
-	memcpy(&chosen, &symbols[1], sizeof(chosen));
-}
 
 /* The pages of the first module were in place already when those of the second
  * could not be put there. */
@@ -192,8 +43,7 @@ static void demand_consistent(const struct picture *before, size_t of_first)
 
 	take_picture(&now);
 	demand(now.slots == wanted, "%zu slots", now.slots);
-	demand(injection.lasting ||
-		       memcmp(before->code, now.code, sizeof(now.code)) == 0,
+	demand(injection.lasting || before->code == now.code,
 	       "code has changed");
 }
 
@@ -210,12 +60,12 @@ static void checked_redirect(void)
 			demand_consistent(&before, OF_PROGRAM);
 		else
 			demand_unchanged(&before);
-		demand_results();
+		demand_results(5);
 		status = hotpatch_redirect(names, COUNT, NULL);
 	}
 	demand(status == OK, "redirecting is %s", hotpatch_status_name(status));
 	demand(hotpatch_slot_list(NULL, 0) == COUNT, "not all are slots");
-	demand_results();
+	demand_results(5);
 }
 
 static void checked_release(void)
@@ -231,12 +81,12 @@ static void checked_release(void)
 			demand_consistent(&before, COUNT - OF_PROGRAM);
 		else
 			demand_unchanged(&before);
-		demand_results();
+		demand_results(5);
 		status = hotpatch_redirect_release(names, COUNT, NULL);
 	}
 	demand(status == OK, "releasing is %s", hotpatch_status_name(status));
 	demand(hotpatch_slot_list(NULL, 0) == 0, "some are slots");
-	demand_results();
+	demand_results(5);
 }
 
 static void run_redirect(void)
@@ -247,18 +97,17 @@ static void run_redirect(void)
 	/* Else what an analysis keeps would show as mappings. */
 	fault = injection.fault;
 	mallopt(M_MMAP_THRESHOLD, 1 << 30);
-	find_places();
+	open_plugin();
 	take_picture(&before);
 	checked_look();
 	checked_redirect();
 	checked_release();
 	demand(!hotpatch_redirect(names, COUNT, NULL), "afterwards");
-	demand_results();
+	demand_results(5);
 	demand(!hotpatch_redirect_release(names, COUNT, NULL), "afterwards");
-	demand_results();
+	demand_results(5);
 	take_picture(&after);
-	demand(memcmp(before.code, after.code, sizeof(after.code)) == 0,
-	       "code has changed");
+	demand(before.code == after.code, "code has changed");
 	report_blocks();
 }
 
