@@ -4,6 +4,7 @@
  */
 #include "path.h"
 
+#include "outside.h"
 #include "status.h"
 
 #include <errno.h>
@@ -17,43 +18,17 @@
 
 #define OTHERS (S_IWGRP | S_IWOTH)
 
-/* Of a file in /proc that begins with a number; false if there is none. */
-static bool read_numbers(const char *path, const char *format,
-			 unsigned int *one, unsigned int *other,
-			 unsigned int *third)
-{
-	char text[128];
-	ssize_t size;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return false;
-	size = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (size <= 0)
-		return false;
-	text[size] = '\0';
-	return sscanf(text, format, one, other, third) >= 1;
-}
-
 /*
- * In a user namespace the kernel shows all owners from outside of it as one
- * number. None of them runs in here, and what they own nobody in here can
- * change; a container's root directory is often of that kind.
+ * Nobody from outside of the user namespace runs in here, and what they own
+ * nobody in here can change; a container's root directory is often of that
+ * kind. Where somebody in here has their number, it may as well be his.
  */
 static bool is_from_outside(uid_t owner)
 {
-	unsigned int first = 0;
-	unsigned int outside = 0;
-	unsigned int count = UINT_MAX;
-	unsigned int overflow = 0;
+	struct hp_outside users;
 
-	return read_numbers("/proc/sys/kernel/overflowuid", "%u", &overflow,
-			    &first, &outside) &&
-	       owner == overflow &&
-	       read_numbers("/proc/self/uid_map", "%u %u %u", &first, &outside,
-			    &count) &&
-	       count != UINT_MAX;
+	hp_outside_users(&users);
+	return users.any && !users.shared && owner == users.number;
 }
 
 static enum hotpatch_status unsafe(const char *object, const char *what,

@@ -7,6 +7,7 @@
 #ifndef HP_CONTROL_CONNECTION_H
 #define HP_CONTROL_CONNECTION_H
 
+#include "guard.h"
 #include "pace.h"
 #include "socket.h"
 #include "wire.h"

@@ -6,6 +6,7 @@
 
 #include "../module.h"
 #include "../trust.h"
+#include "socket.h"
 #include "wire.h"
 
 #include <hotpatch/inventory.h>

@@ -6,7 +6,7 @@
 #ifndef HP_CONTROL_REPORT_H
 #define HP_CONTROL_REPORT_H
 
-#include "socket.h"
+#include "guard.h"
 
 #include <hotpatch/patch.h>
 #include <jansson.h>

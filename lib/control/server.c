@@ -52,8 +52,7 @@ struct hotpatch_control {
 	int wake_fd;
 	int bell;
 	pid_t pid;
-	uid_t owner;
-	gid_t group;
+	struct hp_guard guard;
 	bool threadless;
 	bool stopping;
 	bool accept_paused;
@@ -170,16 +169,15 @@ static void turn_away(int fd, enum hotpatch_status status, const char *why)
 
 static void admit(struct hotpatch_control *control, int fd)
 {
-	enum hp_access access =
-		hp_socket_access(fd, control->owner, control->group);
+	const char *why;
+	enum hp_access access = hp_guard_access(&control->guard, fd, &why);
 	struct hp_connection *connection =
 		access == HP_ACCESS_NONE ? NULL :
 					   hp_places_find(control->connections,
 							  CLIENT_LIMIT, access);
 
 	if (access == HP_ACCESS_NONE)
-		turn_away(fd, HOTPATCH_E_PERMISSION,
-			  "This user may not connect.");
+		turn_away(fd, HOTPATCH_E_PERMISSION, why);
 	else if (!connection)
 		turn_away(fd, HOTPATCH_E_LIMIT,
 			  "The process serves all the clients that it may.");
@@ -423,10 +421,7 @@ allocate(const struct hotpatch_control_options *options)
 	control->wake_fd = -1;
 	control->bell = -1;
 	control->pid = getpid();
-	control->owner = geteuid();
-	control->group = options->group;
-	if (control->group == (gid_t)-1)
-		control->group = getegid();
+	hp_guard_set(&control->guard, options->group);
 	control->threadless = options->threadless;
 	for (i = 0; i < CLIENT_LIMIT; i++) {
 		control->connections[i].fd = -1;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Control sockets in the file system, and the identity of their peers.
+ * Control sockets in the file system.
  */
 #include "socket.h"
 
@@ -27,7 +27,6 @@
 #define CONNECT_TIMEOUT_S 5
 #define LOCK_TRIES 100
 #define LOCK_PAUSE_MS 10
-#define GROUP_LIMIT 1024
 
 __attribute__((format(printf, 3, 4))) static enum hotpatch_status
 print_path(char path[HP_SOCKET_PATH_SIZE], struct hotpatch_error *err,
@@ -123,6 +122,22 @@ static enum hotpatch_status system_error(struct hotpatch_error *err,
 			step, object);
 }
 
+/* In a user namespace others may be shown with this user's number; the mode
+ * can be set by the owner alone. */
+static bool is_own(const char *directory, const struct stat *facts)
+{
+	bool own;
+	int fd;
+
+	if (facts->st_uid != geteuid())
+		return false;
+	fd = open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	own = fd >= 0 && !fchmod(fd, facts->st_mode & ~(mode_t)S_IFMT);
+	if (fd >= 0)
+		close(fd);
+	return own;
+}
+
 /* Others may not own it nor write to it, or they could put their own socket
  * in the place of ours. */
 static enum hotpatch_status judge_directory(const char *directory,
@@ -133,7 +148,7 @@ static enum hotpatch_status judge_directory(const char *directory,
 	if (lstat(directory, &facts))
 		return system_error(err, directory, "look at");
 	if (S_ISDIR(facts.st_mode) && !(facts.st_mode & S_IWOTH) &&
-	    (facts.st_uid == geteuid() || facts.st_uid == 0))
+	    (facts.st_uid == 0 || is_own(directory, &facts)))
 		return HOTPATCH_OK;
 	return hp_error(err, HOTPATCH_E_PERMISSION, 0, directory,
 			"%s is not a directory that only this user controls.",
@@ -315,34 +330,4 @@ enum hotpatch_status hp_socket_connect(const char *path, int *fd,
 	errno = os_error;
 	return hp_error(err, HOTPATCH_E_UNREACHABLE, os_error, path,
 			"Cannot reach a process at %s: %m.", path);
-}
-
-/* The credentials carry the primary group only. */
-static bool in_group(int fd, gid_t group)
-{
-	gid_t groups[GROUP_LIMIT];
-	socklen_t size = sizeof(groups);
-	size_t i;
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size))
-		return false;
-	for (i = 0; i < size / sizeof(*groups); i++) {
-		if (groups[i] == group)
-			return true;
-	}
-	return false;
-}
-
-enum hp_access hp_socket_access(int fd, uid_t owner, gid_t group)
-{
-	struct ucred peer;
-	socklen_t size = sizeof(peer);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size))
-		return HP_ACCESS_NONE;
-	if (peer.uid == owner || peer.uid == 0)
-		return HP_ACCESS_ADMIN;
-	if (peer.gid == group || in_group(fd, group))
-		return HP_ACCESS_READ;
-	return HP_ACCESS_NONE;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where control sockets lie, how one is made and reached, and who is at its
- * other end. Shared by the server and the command.
+ * Where control sockets lie, and how one is made and reached. Shared by the
+ * server and the command.
  */
 #ifndef HP_CONTROL_SOCKET_H
 #define HP_CONTROL_SOCKET_H
@@ -14,12 +14,6 @@
 
 #define HP_SOCKET_PATH_SIZE sizeof(((struct sockaddr_un *)0)->sun_path)
 #define HP_SOCKET_SUFFIX ".sock"
-
-enum hp_access {
-	HP_ACCESS_NONE,
-	HP_ACCESS_READ,
-	HP_ACCESS_ADMIN,
-};
 
 struct hp_listener {
 	int fd;
@@ -56,8 +50,5 @@ void hp_socket_remove(const struct hp_listener *listener);
 /* E_UNREACHABLE with the errno; E_ARGUMENT for a path that does not fit. */
 enum hotpatch_status hp_socket_connect(const char *path, int *fd,
 				       struct hotpatch_error *err);
-
-/* What the peer of @fd may do in a process of @owner and @group. */
-enum hp_access hp_socket_access(int fd, uid_t owner, gid_t group);
 
 #endif

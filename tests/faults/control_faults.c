@@ -96,6 +96,9 @@ static void begin_run(void)
 			open, NULL, STEP_START,                                      \
 			"whether /proc can be read is asked again when it matters"), \
 		TOLERATED(read, NULL, STEP_START, "likewise"),                       \
+		TOLERATED(fopen, "_map", STEP_START,                                 \
+			  "somebody may then have no number here"),                  \
+		TOLERATED(fgets, NULL, STEP_START, "likewise"),                      \
 		REFUSED(socket, "#1", STEP_START, HOTPATCH_E_LIMIT),                 \
 		REFUSED(socket, NULL, STEP_START, HOTPATCH_E_ALREADY),               \
 		REFUSED(connect, NULL, STEP_START, HOTPATCH_E_ALREADY),              \

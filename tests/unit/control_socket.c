@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -207,22 +206,6 @@ START_TEST(directory_that_others_may_write_is_refused)
 }
 END_TEST
 
-START_TEST(owner_is_admin_group_reads_others_are_refused)
-{
-	int ends[2];
-
-	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
-	ck_assert_int_eq(hp_socket_access(ends[0], geteuid(), 1),
-			 HP_ACCESS_ADMIN);
-	if (geteuid() == 0)
-		return;
-	ck_assert_int_eq(hp_socket_access(ends[0], geteuid() + 1, getegid()),
-			 HP_ACCESS_READ);
-	ck_assert_int_eq(hp_socket_access(ends[0], geteuid() + 1, 54321),
-			 HP_ACCESS_NONE);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *suite = suite_create("control_socket");
@@ -235,7 +218,6 @@ int main(void)
 	tcase_add_test(names, root_uses_run);
 	tcase_add_test(names, user_uses_the_runtime_directory_else_tmp);
 	tcase_add_test(names, default_name_tells_program_and_process);
-	tcase_add_test(names, owner_is_admin_group_reads_others_are_refused);
 	tcase_add_checked_fixture(files, make_directory, remove_directory);
 	tcase_add_test(files, path_of_107_bytes_fits_and_of_108_does_not);
 	tcase_add_loop_test(files, modes_do_not_depend_on_the_umask, 0, 2);
