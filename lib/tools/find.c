@@ -15,15 +15,23 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define CGROUP_SIZE 4096
 
+/*
+ * @named:  only sockets whose names have the wanted process's number; else
+ *          only others, where one is wanted
+ * @hidden: processes of other namespaces, which have no number here
+ */
 struct search {
 	const struct hp_options *options;
 	const char *directory;
+	bool named;
 	struct hp_found *found;
 	size_t count;
+	size_t hidden;
 	bool short_of_memory;
 };
 
@@ -55,7 +63,8 @@ static bool read_name(const char *name, struct hp_found *found)
 /*
  * A stale socket, left by a process that died, is as good as none. The kernel
  * knows by which number this command can reach who listens, which is another
- * than the name's when that process lives in a container.
+ * than the name's when that process lives in a container, and 0 when this
+ * command does. @listener stays as it is where the kernel was not asked.
  */
 static bool is_live(const char *path, pid_t *listener)
 {
@@ -66,8 +75,7 @@ static bool is_live(const char *path, pid_t *listener)
 
 	if (hp_socket_connect(path, &fd, &err))
 		return err.os_error != ECONNREFUSED && err.os_error != ENOENT;
-	if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) &&
-	    peer.pid > 0)
+	if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size))
 		*listener = peer.pid;
 	close(fd);
 	return true;
@@ -154,6 +162,20 @@ static void add(struct search *search, const struct hp_found *found)
 	more[search->count++] = *found;
 }
 
+/* Of all that @search is for, by its number here. */
+static bool is_wanted(struct search *search, const struct hp_found *found,
+		      pid_t listener)
+{
+	const struct hp_options *options = search->options;
+
+	if (options->pid)
+		return options->pid == found->pid;
+	if (!options->unit)
+		return true;
+	search->hidden += !listener;
+	return listener && is_in_unit(listener, options->unit);
+}
+
 static void consider(struct search *search, const char *name)
 {
 	const struct hp_options *options = search->options;
@@ -162,17 +184,45 @@ static void consider(struct search *search, const char *name)
 	int size;
 
 	if (!read_name(name, &found) ||
-	    (options->pid && options->pid != found.pid) ||
+	    (options->pid && (options->pid == found.pid) != search->named) ||
 	    (options->program && strcmp(options->program, found.program) != 0))
 		return;
 	size = snprintf(found.path, sizeof(found.path), "%s/%s",
 			search->directory, name);
 	listener = found.pid;
 	if (size < 0 || (size_t)size >= sizeof(found.path) ||
-	    !is_live(found.path, &listener) ||
-	    (options->unit && !is_in_unit(listener, options->unit)))
+	    !is_live(found.path, &listener))
 		return;
-	add(search, &found);
+	if (listener)
+		found.pid = listener;
+	if (is_wanted(search, &found, listener))
+		add(search, &found);
+}
+
+/* Differ what this command and the process see at the same path? */
+static bool is_elsewhere(pid_t pid, const char *here, const char *what)
+{
+	char path[64];
+	struct stat ours;
+	struct stat its;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, what);
+	return !stat(here, &ours) && !stat(path, &its) &&
+	       (ours.st_ino != its.st_ino || ours.st_dev != its.st_dev);
+}
+
+static enum hotpatch_status no_such_pid(pid_t pid, const char *directory,
+					struct hotpatch_error *err)
+{
+	if (is_elsewhere(pid, "/proc/self/ns/mnt", "ns/mnt") ||
+	    is_elsewhere(pid, "/", "root"))
+		return hp_error(err, HOTPATCH_E_NO_PROCESS, 0, directory,
+				"Process %d has no socket in %s, but other "
+				"mounts or another root than this command: "
+				"--socket may name one below /proc/%d/root.",
+				(int)pid, directory, (int)pid);
+	return hp_error(err, HOTPATCH_E_NO_PROCESS, 0, directory,
+			"Process %d has no socket in %s.", (int)pid, directory);
 }
 
 static enum hotpatch_status no_process(const struct search *search,
@@ -180,27 +230,47 @@ static enum hotpatch_status no_process(const struct search *search,
 {
 	const struct hp_options *options = search->options;
 	const char *directory = search->directory;
+	char hidden[96] = "";
 
 	if (options->pid)
-		return hp_error(err, HOTPATCH_E_NO_PROCESS, 0, directory,
-				"Process %d has no socket in %s.",
-				(int)options->pid, directory);
+		return no_such_pid(options->pid, directory, err);
+	if (search->hidden)
+		snprintf(hidden, sizeof(hidden),
+			 "; of %zu there it cannot be told, because this "
+			 "command's namespace has no number for them",
+			 search->hidden);
 	if (options->program || options->unit)
 		return hp_error(err, HOTPATCH_E_NO_PROCESS, 0, directory,
-				"No process of the %s %s has a socket in %s.",
+				"No process of the %s %s has a socket in %s%s.",
 				options->program ? "program" : "unit",
 				options->program ? options->program :
 						   options->unit,
-				directory);
+				directory, hidden);
 	return hp_error(err, HOTPATCH_E_NO_PROCESS, 0, directory,
 			"No process has a socket in %s.", directory);
+}
+
+/* Others are only asked for their numbers if the names have none: one of them
+ * may not answer. */
+static void read_names(struct search *search, DIR *directory)
+{
+	const struct dirent *entry;
+
+	search->named = search->options->pid != 0;
+	while ((entry = readdir(directory)))
+		consider(search, entry->d_name);
+	if (!search->named || search->count)
+		return;
+	search->named = false;
+	rewinddir(directory);
+	while ((entry = readdir(directory)))
+		consider(search, entry->d_name);
 }
 
 static enum hotpatch_status walk(struct search *search,
 				 struct hotpatch_error *err)
 {
 	DIR *directory = opendir(search->directory);
-	const struct dirent *entry;
 
 	if (!directory && errno == ENOENT)
 		return no_process(search, err);
@@ -211,8 +281,7 @@ static enum hotpatch_status walk(struct search *search,
 				search->directory, "Cannot search %s: %m.",
 				search->directory);
 	}
-	while ((entry = readdir(directory)))
-		consider(search, entry->d_name);
+	read_names(search, directory);
 	closedir(directory);
 	if (search->short_of_memory)
 		return hp_error(err, HOTPATCH_E_NO_MEMORY, 0, "",

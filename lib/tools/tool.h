@@ -157,8 +157,9 @@ enum hotpatch_status hp_session_receive(struct hp_session *session,
 enum hotpatch_status hp_find_socket(const struct hp_options *options,
 				    char *path, struct hotpatch_error *err);
 
-/* A socket that somebody listens on; @pid and @program as its name has them, 0
- * and all of the name for one of another form. */
+/* A socket that somebody listens on; @program as its name has it, or all of a
+ * name of another form; @pid by which this command sees the process, else the
+ * name's, else 0. */
 struct hp_found {
 	char path[HP_SOCKET_PATH_SIZE];
 	char program[NAME_MAX + 1];

@@ -2,10 +2,12 @@
 # shellcheck shell=bash
 # shellcheck source-path=SCRIPTDIR
 # Several processes that a script has obey: those of command_host.c. Set $host
-# and $directory first; end_hosts belongs into the script's clean-up.
+# and $directory first; end_hosts belongs into the script's clean-up. What
+# launcher holds, if anything, is put before the program.
 set -eu
 
 : "${host:?}" "${directory:?}"
+[ -n "${launcher+set}" ] || launcher=()
 host_pids=()
 host_inputs=()
 host_outputs=()
@@ -16,7 +18,8 @@ start_host() {
 	local place=${#host_pids[@]} input output socket
 
 	mkfifo "$directory/to-$place" "$directory/from-$place"
-	"$host" serve <"$directory/to-$place" >"$directory/from-$place" &
+	${launcher[@]+"${launcher[@]}"} "$host" serve \
+		<"$directory/to-$place" >"$directory/from-$place" &
 	host_pids+=($!)
 	exec {input}>"$directory/to-$place" {output}<"$directory/from-$place"
 	host_inputs+=("$input")
@@ -54,6 +57,12 @@ end_hosts() {
 	for place in "${!host_pids[@]}"; do
 		wait "${host_pids[place]}" 2>/dev/null || true
 	done
+	for input in "${host_outputs[@]}"; do
+		exec {input}<&-
+	done
+	rm -f "$directory"/to-* "$directory"/from-*
 	host_inputs=()
+	host_outputs=()
+	host_sockets=()
 	host_pids=()
 }
