@@ -24,6 +24,9 @@ if(HOTPATCH_TOOLS)
 	install(FILES lib/tools/completion/hotpatch
 		DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
 		COMPONENT tools)
+	install(FILES lib/tools/completion/_hotpatch
+		DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions
+		COMPONENT tools)
 	install(FILES lib/tools/hotpatch-gdb.py
 		DESTINATION ${CMAKE_INSTALL_DATADIR}/hotpatch COMPONENT tools)
 	install(FILES ${manuals} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1

@@ -70,6 +70,8 @@ cd "$work"
 [ "$(cd runtime && find . -type f)" = "./lib/libhotpatch.so.0.1.0" ] ||
 	fail "the runtime component is not the library alone"
 [ -x tools/bin/hotpatch ] || fail "the tools component has no command"
+[ -f tools/share/zsh/site-functions/_hotpatch ] ||
+	fail "the tools component has no completion for zsh"
 [ -e development/lib/libhotpatch.so ] || [ -h development/lib/libhotpatch.so ] ||
 	fail "the development component has no libhotpatch.so"
 [ ! -e development/bin ] || fail "the development component has programs"
