@@ -200,3 +200,28 @@ bool hp_file_write(int fd, const void *bytes, size_t size)
 	}
 	return true;
 }
+
+bool hp_file_keep(int fd, struct hp_kept *kept)
+{
+	struct stat found;
+
+	if (fstat(fd, &found) < 0)
+		return false;
+	*kept = (struct hp_kept){fd, found.st_dev, found.st_ino};
+	return true;
+}
+
+bool hp_file_is_kept(const struct hp_kept *kept)
+{
+	struct stat found = {.st_dev = kept->device, .st_ino = kept->inode};
+
+	return kept->fd >= 0 && (!fstat(kept->fd, &found) || errno != EBADF) &&
+	       found.st_dev == kept->device && found.st_ino == kept->inode;
+}
+
+void hp_file_let_go(struct hp_kept *kept)
+{
+	if (hp_file_is_kept(kept))
+		close(kept->fd);
+	kept->fd = -1;
+}

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define HP_BUNDLE_LIMIT ((size_t)256 << 20)
 
@@ -19,6 +20,23 @@ struct hp_file {
 	size_t size;
 	uint64_t digest; /* of the bytes; tells files apart, proves nothing */
 };
+
+/* A descriptor that is kept, and what it was opened for: a host that closes all
+ * it finds, as daemons do, may have something else under that number by now. */
+struct hp_kept {
+	int fd; /* -1 for none */
+	dev_t device;
+	ino_t inode;
+};
+
+/* False with errno if it cannot be looked at. */
+bool hp_file_keep(int fd, struct hp_kept *kept);
+
+/* Is it still what it was? Async-signal-safe, as the next one. */
+bool hp_file_is_kept(const struct hp_kept *kept);
+
+/* Closes it, if so. */
+void hp_file_let_go(struct hp_kept *kept);
 
 /* E_NOT_FOUND, E_PERMISSION, E_NOT_REGULAR (also a link), E_TOO_LARGE, E_IO,
  * E_TRUNCATED if it shrinks meanwhile, E_NO_MEMORY. */

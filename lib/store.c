@@ -39,18 +39,11 @@
 #define LOCK_PATIENCE_MS 5000
 #define LOCK_STEP_NS 1000000
 
-/* A descriptor that is kept, and what it was opened for. */
-struct held {
-	int fd;
-	dev_t device;
-	ino_t inode;
-};
-
 /* A file that was written and not yet removed. */
 struct copy {
 	struct copy *next;
 	pid_t writer;
-	struct held lock; /* marks it as used */
+	struct hp_kept lock; /* marks it as used */
 	char path[];
 };
 
@@ -59,9 +52,9 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct copy *copies;
 static char configured[PATH_MAX];
 static char directory[PATH_MAX];
-static struct held chosen = {.fd = -1}; /* while it is chosen */
-static pid_t chooser;			/* who chose the directory; 0 before */
-static bool made;			/* and made it, too */
+static struct hp_kept chosen = {.fd = -1}; /* while it is chosen */
+static pid_t chooser; /* who chose the directory; 0 before */
+static bool made;     /* and made it, too */
 static bool written;
 
 /* A child finds the lock free, and what it guards complete. */
@@ -105,28 +98,6 @@ static bool is_noexec(const char *path)
 	return !statvfs(path, &found) && (found.f_flag & ST_NOEXEC);
 }
 
-static bool hold(int fd, struct held *held)
-{
-	struct stat found;
-
-	if (fstat(fd, &found) < 0)
-		return false;
-	*held = (struct held){fd, found.st_dev, found.st_ino};
-	return true;
-}
-
-/* A host that closes all it finds, as daemons do, may have something else
- * under that number by now. */
-static void let_go(struct held *held)
-{
-	struct stat found = {.st_dev = held->device, .st_ino = held->inode};
-
-	if (held->fd >= 0 && (!fstat(held->fd, &found) || errno != EBADF) &&
-	    found.st_dev == held->device && found.st_ino == held->inode)
-		close(held->fd);
-	held->fd = -1;
-}
-
 /* True if what is open is not known to be what the path leads to; then errno
  * is the cause, ENOENT if another one has that name now. */
 static bool is_gone(int fd, const char *path)
@@ -160,13 +131,13 @@ static bool lock_directory(int fd)
 
 static void forget_directory(void)
 {
-	let_go(&chosen);
+	hp_file_let_go(&chosen);
 	chooser = 0;
 	made = false;
 	directory[0] = '\0';
 }
 
-static void remember_directory(const char *path, const struct held *held,
+static void remember_directory(const char *path, const struct hp_kept *held,
 			       bool made_here)
 {
 	strcpy(directory, path);
@@ -197,7 +168,7 @@ static enum hotpatch_status walk_to(const char *path, int *fd,
 	return HOTPATCH_E_STORE;
 }
 
-static enum hotpatch_status open_private(const char *path, struct held *held,
+static enum hotpatch_status open_private(const char *path, struct hp_kept *held,
 					 struct hotpatch_error *err)
 {
 	enum hotpatch_status status;
@@ -208,7 +179,7 @@ static enum hotpatch_status open_private(const char *path, struct held *held,
 	if (status != HOTPATCH_OK)
 		return status;
 	errno = 0;
-	is_private = hold(fd, held) && hp_copy_is_private(fd);
+	is_private = hp_file_keep(fd, held) && hp_copy_is_private(fd);
 	if (!is_private && errno)
 		status = store_error(err, path, "cannot be looked at");
 	else if (!is_private)
@@ -227,7 +198,7 @@ static enum hotpatch_status use_configured(struct hotpatch_error *err)
 {
 	bool made_here = mkdir(configured, 0700) == 0;
 	enum hotpatch_status status;
-	struct held held;
+	struct hp_kept held;
 
 	if (!made_here && errno != EEXIST)
 		return store_error(err, configured, "cannot be made");
@@ -280,7 +251,7 @@ static bool use_parent(const char *parent)
 {
 	char path[PATH_MAX];
 	char real[PATH_MAX];
-	struct held held;
+	struct hp_kept held;
 	int cause;
 
 	/* Candidates are what the system offers, links and all; what they
@@ -418,7 +389,7 @@ static enum hotpatch_status write_into(const struct hp_file *file,
 	    (!is_final(errno) && write_named(file, name, &lock_fd))) {
 		snprintf(copy->path, PATH_MAX, "%.*s/%s", DIRECTORY_LIMIT,
 			 directory, name);
-		if (hold(lock_fd, &copy->lock))
+		if (hp_file_keep(lock_fd, &copy->lock))
 			return HOTPATCH_OK;
 		status = store_error(err, copy->path, "cannot be looked at");
 		unlink(copy->path);
@@ -534,7 +505,7 @@ void hp_store_remove(const char *path)
 		/* First the name, then the lock: see hp_copy_sweep(). */
 		if (copy->writer == getpid())
 			unlink(path);
-		let_go(&copy->lock);
+		hp_file_let_go(&copy->lock);
 		free(copy);
 		/* Left empty, it would outlive a process that is killed. */
 		drop_directory();
