@@ -15,6 +15,7 @@
 #include "observe/log.h"
 #include "observe/watch.h"
 #include "patch.h"
+#include "probation.h"
 #include "rendezvous.h"
 #include "shadow.h"
 #include "stack.h"
@@ -236,6 +237,7 @@ static void after_fork_in_child(void)
 	hp_stage_fork_child();
 	hp_rendezvous_fork_child();
 	hp_transition_fork_child();
+	hp_probation_fork_child();
 }
 
 static void describe(void)
@@ -292,6 +294,7 @@ __attribute__((destructor(101))) static void library_destructor(void)
 	if (!hp_marker.running)
 		return;
 	hp_marker.running = 0;
+	hp_probation_finish();
 	remove_copies();
 	hp_watch_deliver();
 }

@@ -220,13 +220,16 @@ static enum hotpatch_status check_expiry(const struct hp_manifest *manifest,
 			"%s expired at %s", manifest->name, date);
 }
 
-/* The name under which the program registered its table. Whoever started it
- * chose it, so it may have any characters. */
-static void program_name(char name[HOTPATCH_NAME_SIZE])
+/* Whoever started the program chose its name, so it may have any
+ * characters. */
+void hp_program_name(char name[HOTPATCH_NAME_SIZE])
 {
 	const struct hp_module *module;
 
-	hp_text_copy(name, HOTPATCH_NAME_SIZE, program_invocation_short_name);
+	hp_text_copy(name, HOTPATCH_NAME_SIZE,
+		     *program_invocation_short_name ?
+			     program_invocation_short_name :
+			     "?");
 	hp_engine_lock();
 	for (module = hp_modules; module; module = module->next)
 		if (module->facts.program)
@@ -234,7 +237,7 @@ static void program_name(char name[HOTPATCH_NAME_SIZE])
 				     module->facts.name);
 	hp_engine_unlock();
 	for (; *name; name++)
-		if ((unsigned char)*name < ' ')
+		if ((unsigned char)*name < ' ' || *name == 0x7f)
 			*name = '?';
 }
 
@@ -244,18 +247,13 @@ static void program_name(char name[HOTPATCH_NAME_SIZE])
  */
 static struct hp_ratchet_item
 item_of(const struct hotpatch_patch *patch,
-	const struct hotpatch_open_options *options,
-	char program[HOTPATCH_NAME_SIZE])
+	const struct hotpatch_open_options *options)
 {
 	const char *target = patch->manifest.targets[0].module;
 
-	if (!*target) {
-		program_name(program);
-		target = program;
-	}
 	return (struct hp_ratchet_item){
 		.voucher = &patch->voucher,
-		.target = target,
+		.target = *target ? target : patch->identity.program,
 		.name = patch->manifest.name,
 		.sequence = patch->manifest.sequence,
 		.rollback = options && options->rollback,
@@ -272,12 +270,11 @@ check_age(const struct hotpatch_patch *patch,
 	  struct hotpatch_error *err)
 {
 	enum hotpatch_status status = check_expiry(&patch->manifest, err);
-	char program[HOTPATCH_NAME_SIZE];
 	struct hp_ratchet_item item;
 
 	if (status != HOTPATCH_OK || !patch->voucher.given)
 		return status;
-	item = item_of(patch, options, program);
+	item = item_of(patch, options);
 	return hp_ratchet_check(&item, err);
 }
 
@@ -286,18 +283,27 @@ static enum hotpatch_status record(struct hotpatch_patch *patch,
 				   const struct hotpatch_open_options *options,
 				   struct hotpatch_error *err)
 {
-	char program[HOTPATCH_NAME_SIZE];
 	enum hotpatch_status status;
 	struct hp_ratchet_item item;
 
 	if (!patch->voucher.given)
 		return HOTPATCH_OK;
-	item = item_of(patch, options, program);
+	item = item_of(patch, options);
 	status = hp_ratchet_record(&item, err);
 	if (status != HOTPATCH_OK &&
 	    hp_image_unload(&patch->image, NULL) == HOTPATCH_OK)
 		hp_store_remove(patch->image.path);
 	return status;
+}
+
+static void identify(struct hotpatch_patch *patch)
+{
+	struct hp_identity *identity = &patch->identity;
+
+	hp_program_name(identity->program);
+	hp_identity_contents(&patch->file, identity->contents);
+	hp_text_copy(identity->name, HOTPATCH_NAME_SIZE, patch->manifest.name);
+	identity->sequence = patch->manifest.sequence;
 }
 
 /* @path is NULL if the file was opened by somebody else. */
@@ -316,6 +322,7 @@ open_file(struct hotpatch_patch *patch, const char *path, const char *object,
 				   &patch->manifest, err);
 	if (status != HOTPATCH_OK)
 		return status;
+	identify(patch);
 	status = judge(patch, options, known, err);
 	if (status == HOTPATCH_OK)
 		status = check_age(patch, options, err);

@@ -8,6 +8,7 @@
 #define HP_PATCH_H
 
 #include "callback.h"
+#include "identity.h"
 #include "image.h"
 #include "import.h"
 #include "manifest.h"
@@ -43,6 +44,7 @@
  * @anywhere:   it replaced a function that was not marked, which tasks may call
  *              at rest as well
  * @voucher:    who vouches for the file
+ * @identity:   by which the private directory remembers it
  * @owner:      process that wrote the private copy
  * @redirects:  one for each of the manifest's; NULL if it redirects nothing
  * @holds:      its functions are redirected for it
@@ -73,6 +75,7 @@ struct hotpatch_patch {
 	struct hp_file file;
 	struct hp_voucher voucher;
 	struct hp_manifest manifest;
+	struct hp_identity identity;
 	struct hp_image image;
 	struct hp_imports imports;
 	int image_index;
@@ -166,6 +169,10 @@ enum hotpatch_status hp_patch_time_is_up(const struct hotpatch_patch *patch,
 
 /* Gives a handle back, or NULL; unmapping is left to hotpatch_poll(). */
 void hp_patch_release(struct hotpatch_patch *patch);
+
+/* The name under which this program registered its table, without control
+ * characters; takes the lock. */
+void hp_program_name(char name[HOTPATCH_NAME_SIZE]);
 
 /* Called without the lock: frees what a patch that left the list owns. */
 void hp_patch_destroy(struct hotpatch_patch *patch);

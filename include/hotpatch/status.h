@@ -93,7 +93,9 @@
 	X(E_PREPARED, -85, "the host prepared the function itself")            \
 	X(E_SEVERAL, -90, "several processes matched")                         \
 	X(E_LOG, -95, "the log cannot be written")                             \
-	X(E_LOG_BROKEN, -96, "the log was changed by somebody else")
+	X(E_LOG_BROKEN, -96, "the log was changed by somebody else")           \
+	X(E_DAMAGED, -100, "a list of the private directory is damaged")       \
+	X(E_QUARANTINED, -101, "the bundle is in quarantine")
 
 enum hotpatch_status {
 #define HOTPATCH_STATUS_ENUM_(name, value, text) HOTPATCH_##name = value,

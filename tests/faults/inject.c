@@ -167,6 +167,23 @@ static bool fails(enum fault fault, const char *object)
 
 /* ---- Files ---- */
 
+int __real_fcntl(int fd, int command, ...);
+int __wrap_fcntl(int fd, int command, ...);
+
+/* The library calls it for locks. */
+int __wrap_fcntl(int fd, int command, ...)
+{
+	va_list arguments;
+	void *lock;
+
+	va_start(arguments, command);
+	lock = va_arg(arguments, void *);
+	va_end(arguments);
+	if (fails(FAULT_fcntl, command == F_SETLK ? "set" : "get"))
+		return -1;
+	return __real_fcntl(fd, command, lock);
+}
+
 int __real_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...);
 
@@ -237,6 +254,8 @@ WRAP(int, -1, lstat, (const char *path, struct stat *found), (path, found),
 WRAP(int, -1, statvfs, (const char *path, struct statvfs *found), (path, found),
      path)
 WRAP(int, -1, mkdir, (const char *path, mode_t mode), (path, mode), path)
+WRAP(int, -1, mkdirat, (int directory_fd, const char *path, mode_t mode),
+     (directory_fd, path, mode), path)
 WRAP(char *, NULL, mkdtemp, (char *path), (path), path)
 WRAP(int, -1, chmod, (const char *path, mode_t mode), (path, mode), path)
 WRAP(int, -1, fchmod, (int fd, mode_t mode), (fd, mode), NULL)

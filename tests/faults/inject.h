@@ -27,6 +27,8 @@
 	X(lstat, EIO)                                                          \
 	X(statvfs, EIO)                                                        \
 	X(mkdir, ENOSPC)                                                       \
+	X(mkdirat, ENOSPC)                                                     \
+	X(fcntl, ENOLCK)                                                       \
 	X(mkdtemp, ENOSPC)                                                     \
 	X(chmod, EPERM)                                                        \
 	X(fchmod, EPERM)                                                       \
