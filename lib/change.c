@@ -262,7 +262,10 @@ apply_locked(struct hotpatch_patch *patch,
 		return hp_error(err, HOTPATCH_E_ALREADY, 0, name,
 				"%s is %s already", name, state);
 	case HOTPATCH_REVERTING:
-		return turn(patch, options, err);
+		status = turn(patch, options, err);
+		if (status == HOTPATCH_OK)
+			hp_trial_plan(patch, options);
+		return status;
 	case HOTPATCH_LOADED:
 		break;
 	default:
@@ -274,9 +277,11 @@ apply_locked(struct hotpatch_patch *patch,
 	if (hp_stage_now() != HP_STAGE_NONE)
 		return refuse_busy(patch, err);
 	status = check_apply(patch, err);
-	if (status == HOTPATCH_OK)
-		open_change(patch, true);
-	return status;
+	if (status != HOTPATCH_OK)
+		return status;
+	hp_trial_plan(patch, options);
+	open_change(patch, true);
+	return HOTPATCH_OK;
 }
 
 static enum hotpatch_status revert_active(struct hotpatch_patch *patch,
@@ -454,6 +459,20 @@ hotpatch_patch_revert(struct hotpatch_patch *patch,
 		      struct hotpatch_error *err)
 {
 	return guarded_change(revert_locked, patch, options, err);
+}
+
+enum hotpatch_status hp_patch_take_back(struct hotpatch_patch *patch,
+					struct hotpatch_error *err)
+{
+	const struct hotpatch_apply_options options = {
+		.size = sizeof(options),
+		.policy = HOTPATCH_WAIT,
+	};
+	enum hotpatch_status status =
+		change_in_turn(revert_locked, patch, &options, err);
+
+	hp_stage_finish();
+	return status;
 }
 
 static bool is_listed(const struct hotpatch_patch *wanted)

@@ -24,6 +24,7 @@
 #include "step.h"
 #include "task.h"
 #include "transition.h"
+#include "trial.h"
 #include "unload.h"
 
 #include <errno.h>
@@ -235,6 +236,7 @@ static void after_fork_in_child(void)
 	hp_unload_fork_child();
 	hp_redirects_fork_child();
 	hp_stage_fork_child();
+	hp_trial_fork_child();
 	hp_rendezvous_fork_child();
 	hp_transition_fork_child();
 	hp_probation_fork_child();
@@ -338,6 +340,9 @@ enum hotpatch_status hp_engine_enter(int *cancel_state,
 	if (hp_callback_runs_here())
 		return hp_error(err, HOTPATCH_E_IN_CALLBACK, 0, "caller",
 				"a bundle's callback cannot change patches");
+	if (hp_trial_asks_here())
+		return hp_error(err, HOTPATCH_E_IN_CALLBACK, 0, "caller",
+				"the health check cannot change patches");
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, cancel_state);
 	caller_frame = (uintptr_t)__builtin_frame_address(0);
 	return HOTPATCH_OK;
@@ -424,6 +429,7 @@ unsigned int hp_engine_poll(void)
 	hp_transition_progress();
 	hp_engine_unlock();
 	hp_stage_finish();
+	hp_trial_poll();
 	hp_engine_lock();
 	open = hp_stage_now() != HP_STAGE_NONE;
 	hp_engine_unlock();
@@ -431,7 +437,18 @@ unsigned int hp_engine_poll(void)
 	open += hp_unload_ready();
 	hp_redirects_poll();
 	hp_watch_deliver();
-	return open;
+	return open + hp_trial_count();
+}
+
+int hp_engine_idle_ms(void)
+{
+	int redirects_ms = hp_redirects_idle_ms();
+	int probation_ms = hp_trial_idle_ms();
+
+	if (redirects_ms < 0 ||
+	    (probation_ms >= 0 && probation_ms < redirects_ms))
+		return probation_ms;
+	return redirects_ms;
 }
 
 unsigned int hotpatch_poll(void)

@@ -79,4 +79,8 @@ void hp_engine_wake(void);
  * holds no lock. Gives back how many things are under way. */
 unsigned int hp_engine_poll(void);
 
+/* How long a thread that looks after this process may sleep while nothing but
+ * probations is under way; -1 for ever. */
+int hp_engine_idle_ms(void);
+
 #endif

@@ -75,9 +75,14 @@ void hp_patch_explain(struct hotpatch_patch *patch, enum hotpatch_status status,
 	va_end(arguments);
 }
 
+bool hp_patch_keeps_reason(const struct hotpatch_patch *patch)
+{
+	return patch->reversed || patch->trial.failed;
+}
+
 void hp_patch_forget_reason(struct hotpatch_patch *patch)
 {
-	if (patch->reversed)
+	if (hp_patch_keeps_reason(patch))
 		return;
 	patch->status = HOTPATCH_OK;
 	patch->reason[0] = '\0';
@@ -459,6 +464,7 @@ static void fill_info(const struct hotpatch_patch *patch,
 	info->open_us = patch->opened_us;
 	info->drain_us = patch->drained_us;
 	info->unmap_us = patch->unmapped_us;
+	info->probation_ms = hp_trial_left_ms(patch);
 }
 
 void hotpatch_patch_info(const struct hotpatch_patch *patch,

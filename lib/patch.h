@@ -16,6 +16,7 @@
 #include "slot.h"
 #include "state.h"
 #include "store.h"
+#include "trial.h"
 #include "trust.h"
 
 #include <hotpatch/patch.h>
@@ -55,6 +56,7 @@
  * @proof_ns:   when unmapping was first tried, 0 before
  * @tries:      how often it was tried
  * @retry_ns:   not before then
+ * @trial:      how it does since it is active
  */
 struct hotpatch_patch {
 	struct hotpatch_patch *next;
@@ -96,6 +98,7 @@ struct hotpatch_patch {
 	uint64_t proof_ns;
 	unsigned int tries;
 	uint64_t retry_ns;
+	struct hp_trial trial;
 };
 
 extern struct hotpatch_patch *hp_patches;
@@ -110,7 +113,9 @@ __attribute__((format(printf, 3, 4))) void
 hp_patch_explain(struct hotpatch_patch *patch, enum hotpatch_status status,
 		 const char *format, ...);
 
-/* Forgets why, unless it tells how the last transition ended. */
+/* True if why tells how its last change came about or ended, and stays. */
+bool hp_patch_keeps_reason(const struct hotpatch_patch *patch);
+/* Forgets why, unless it has to stay. */
 void hp_patch_forget_reason(struct hotpatch_patch *patch);
 
 /* The active patch of that name, or NULL; under the lock. */
@@ -166,6 +171,11 @@ enum hotpatch_status hp_patch_look(const struct hotpatch_patch *patch,
 /* E_TIMEOUT, with what is in its way. */
 enum hotpatch_status hp_patch_time_is_up(const struct hotpatch_patch *patch,
 					 struct hotpatch_error *err);
+
+/* Begins to revert a patch that failed its probation, however long it takes. As
+ * hotpatch_patch_revert(), from within hp_engine_poll(). */
+enum hotpatch_status hp_patch_take_back(struct hotpatch_patch *patch,
+					struct hotpatch_error *err);
 
 /* Gives a handle back, or NULL; unmapping is left to hotpatch_poll(). */
 void hp_patch_release(struct hotpatch_patch *patch);

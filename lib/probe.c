@@ -59,7 +59,10 @@
 	X(PARTED, "parted")                                                    \
 	X(MIGRATED, "migrated")                                                \
 	X(LOGGING, "logging")                                                  \
-	X(LOG_LOST, "log_lost")
+	X(LOG_LOST, "log_lost")                                                \
+	X(PROBATION, "probation")                                              \
+	X(HEALTHY, "healthy")                                                  \
+	X(UNHEALTHY, "unhealthy")
 
 /* A byte in a section that is loaded: its address, as the linker knew it, is
  * compared with the section's when the file was prelinked. */

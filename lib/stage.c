@@ -202,6 +202,7 @@ static void conclude_one(struct hotpatch_patch *patch)
 		return;
 	hp_event(on ? HOTPATCH_PHASE_ACTIVE : HOTPATCH_PHASE_REVERTED,
 		 HOTPATCH_OK, patch->manifest.name, NULL);
+	hp_trial_change_is_over(patch);
 }
 
 static void conclude(void)

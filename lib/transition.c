@@ -220,8 +220,7 @@ static void clear_reasons(void)
 		if (!patch->moving)
 			continue;
 		patch->reversed = false;
-		patch->status = HOTPATCH_OK;
-		patch->reason[0] = '\0';
+		hp_patch_forget_reason(patch);
 	}
 }
 

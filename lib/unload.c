@@ -397,7 +397,7 @@ static void put_off(struct hotpatch_patch *patch, const char *why,
 	if (hopeless || (patch->tries >= PATIENCE_TRIES &&
 			 now_ns - patch->proof_ns >= PATIENCE_NS))
 		retain(patch, why);
-	else if (!patch->reversed) /* whose reason is the missed deadline */
+	else if (!hp_patch_keeps_reason(patch))
 		hp_text_copy(patch->reason, sizeof(patch->reason), why);
 }
 

@@ -11,6 +11,25 @@
 #define FIRST_PAUSE_NS 50000u
 #define LONGEST_PAUSE_NS 5000000u
 
+/* One that failed is waited for until it was taken back. */
+static enum hotpatch_status look_at_health(const struct hotpatch_patch *patch,
+					   struct hotpatch_error *err)
+{
+	const char *name = patch->manifest.name;
+
+	if (patch->state == HOTPATCH_ACTIVE)
+		return hp_trial_is_open(patch) || patch->trial.failed ?
+			       HOTPATCH_E_BUSY :
+			       HOTPATCH_OK;
+	if (patch->trial.failed)
+		return hp_error(err, HOTPATCH_E_UNHEALTHY, 0, name,
+				"%s was taken back: %s", name,
+				patch->trial.reason);
+	return hp_error(err, HOTPATCH_E_STATE, 0, name,
+			"%s is %s, so it is not on probation", name,
+			hotpatch_state_name(patch->state));
+}
+
 static enum hotpatch_status look(const struct hotpatch_patch *patch,
 				 enum hotpatch_goal goal,
 				 struct hotpatch_error *err)
@@ -19,7 +38,9 @@ static enum hotpatch_status look(const struct hotpatch_patch *patch,
 
 	if (patch->changing)
 		return HOTPATCH_E_BUSY;
-	if (patch->reversed && goal == HOTPATCH_DRAINED)
+	if (goal == HOTPATCH_HEALTHY && !patch->reversed)
+		return look_at_health(patch, err);
+	if (patch->reversed && goal != HOTPATCH_UNMAPPED)
 		return hp_error(err, HOTPATCH_E_STALLED, 0, name, "%s: %s",
 				name, patch->reason);
 	if (goal == HOTPATCH_DRAINED)
@@ -69,6 +90,10 @@ enum hotpatch_status hp_patch_time_is_up(const struct hotpatch_patch *patch,
 				blocker.name, blocker.thread,
 				blocker.function[0] ? ", in " : "",
 				blocker.function);
+	if (info.probation_ms)
+		return hp_error(err, HOTPATCH_E_TIMEOUT, 0, info.name,
+				"%s is on probation for another %.1f s",
+				info.name, (double)info.probation_ms / 1000);
 	return hp_error(err, HOTPATCH_E_TIMEOUT, 0, info.name,
 			"%s is still %s%s%s", info.name,
 			hotpatch_state_name(info.state),
@@ -111,7 +136,7 @@ enum hotpatch_status hotpatch_patch_wait(struct hotpatch_patch *patch,
 	enum hotpatch_status status;
 	int cancel_state;
 
-	if (!patch || goal > HOTPATCH_UNMAPPED)
+	if (!patch || goal > HOTPATCH_HEALTHY)
 		return hp_error(err, HOTPATCH_E_ARGUMENT, 0, "patch",
 				"a patch and one of the goals are wanted");
 	status = hp_engine_enter(&cancel_state, err);

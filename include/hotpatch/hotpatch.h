@@ -9,6 +9,7 @@
 #define HOTPATCH_HOTPATCH_H
 
 #include <hotpatch/function.h>
+#include <hotpatch/health.h>
 #include <hotpatch/inventory.h>
 #include <hotpatch/observe.h>
 #include <hotpatch/patch.h>

@@ -223,6 +223,20 @@ enum hotpatch_policy {
  *                  it. Each use is an event.
  * @rendezvous_ms:  of a bundle with HOTPATCH_RENDEZVOUS: how long tasks may
  *                  be made to wait for one another; 0 means 100
+ * @probation_ms:   how long the patch is watched once it is active, and taken
+ *                  back if the process is not well; 0 means not at all. See
+ *                  health.h; a revert takes no notice of this and what follows
+ * @health_interval_ms: how often the host's function is asked; 0 means 100
+ * @health_errors:  of 10,000 requests that were reported, how many more may
+ *                  fail than before; with less than 1,000, those that are
+ *                  missing count as good ones. 0 means any
+ * @health_latency_percent: how long requests may take on average, in percent of
+ *                  what they took before; 0 means any. Compared as soon as
+ *                  there are 100 latencies on both sides
+ * @health_tail_percent: the same for what 99 of 100 requests do not exceed
+ *
+ * Before is from when a patch became active or was reverted last, or from the
+ * process's start, until this apply.
  */
 struct hotpatch_apply_options {
 	size_t size;
@@ -231,6 +245,11 @@ struct hotpatch_apply_options {
 	unsigned int turn_ms;
 	bool adopt_sleepers;
 	unsigned int rendezvous_ms;
+	unsigned int probation_ms;
+	unsigned int health_interval_ms;
+	unsigned int health_errors;
+	unsigned int health_latency_percent;
+	unsigned int health_tail_percent;
 };
 
 /**
@@ -294,6 +313,7 @@ hotpatch_patch_revert(struct hotpatch_patch *patch,
 enum hotpatch_goal {
 	HOTPATCH_DRAINED,  /* its transition is over, and so are callbacks */
 	HOTPATCH_UNMAPPED, /* and it was reverted and unmapped */
+	HOTPATCH_HEALTHY,  /* it is active, and its probation is over */
 };
 
 /**
@@ -309,6 +329,7 @@ enum hotpatch_goal {
  * Return:  HOTPATCH_OK; HOTPATCH_E_TIMEOUT, nothing changed;
  *          HOTPATCH_E_STALLED if the deadline turned the transition round;
  *          HOTPATCH_E_RETAINED if @goal is unmapped and the code has to stay;
+ *          HOTPATCH_E_UNHEALTHY if @goal is healthy and it was taken back;
  *          HOTPATCH_E_STATE if @goal cannot come, such as unmapped for an
  *          active patch; HOTPATCH_E_IN_SECTION, because it would wait for
  *          itself; HOTPATCH_E_IN_CALLBACK; HOTPATCH_E_SECOND_COPY.
@@ -321,15 +342,15 @@ hotpatch_patch_wait(struct hotpatch_patch *patch, enum hotpatch_goal goal,
  * hotpatch_poll() - move things on without waiting
  *
  * Settles a drained transition, runs the callbacks that are owed, applies the
- * policy of a missed deadline, runs the destructors of shadows that were
- * detached, unmaps what is proven unreachable, gives back what was redirected
+ * policy of a missed deadline, asks how the process is while a patch is on
+ * probation, runs the destructors of shadows that were detached, unmaps what is proven unreachable, gives back what was redirected
  * for patches that went, and looks for modules of which patches redirect
  * functions.
  *
  * Context: any thread; does nothing inside a section or a callback; does not
  *          wait for tasks, but may call the dynamic loader.
- * Return:  how many things are under way: transitions, patches not yet
- *          unmapped, without those that are retained for good, and shadows
+ * Return:  how many things are under way: transitions, patches on probation,
+ *          patches not yet unmapped, without those that are retained for good, and shadows
  *          that wait for their destructor as one.
  */
 HOTPATCH_API unsigned int hotpatch_poll(void);
@@ -347,7 +368,8 @@ HOTPATCH_API unsigned int hotpatch_poll(void);
  * @bound:        of these, those whose module is loaded
  * @mapped_bytes: address space of the image, 0 once closed
  * @generation:   that its last transition made, 0 if none
- * @status:       why it was reversed, retained or failed; else HOTPATCH_OK
+ * @status:       why it was reversed, taken back, retained or failed; else
+ *                HOTPATCH_OK
  * @reason:       the same as a sentence, else ""
  * @still_runs:   of an active patch: the function whose original body a thread
  *                is still in, because it is a loop that never returned, told
@@ -356,6 +378,7 @@ HOTPATCH_API unsigned int hotpatch_poll(void);
  * @open_us:      microseconds that opening took
  * @drain_us:     from the start of its last transition until drained
  * @unmap_us:     from the start of the revert until unmapped
+ * @probation_ms: how much of its probation is left, 0 if it is on none
  */
 struct hotpatch_patch_info {
 	enum hotpatch_state state;
@@ -375,6 +398,7 @@ struct hotpatch_patch_info {
 	uint64_t open_us;
 	uint64_t drain_us;
 	uint64_t unmap_us;
+	uint64_t probation_ms;
 };
 
 /** hotpatch_patch_info() - fill @info; any thread */
@@ -530,7 +554,10 @@ HOTPATCH_API void hotpatch_process_info(struct hotpatch_process_info *info);
 	X(PHASE_PARTED, "parted")	/* they were late and went on */       \
 	X(PHASE_MIGRATED, "migrated")	/* migrate returned */                 \
 	X(PHASE_LOGGING, "logging")	/* a log was begun or went on */       \
-	X(PHASE_LOG_LOST, "log-lost")	/* it cannot be written */
+	X(PHASE_LOG_LOST, "log-lost")	/* it cannot be written */             \
+	X(PHASE_PROBATION, "probation") /* begins, of an active patch */       \
+	X(PHASE_HEALTHY, "healthy")	/* its probation is over */            \
+	X(PHASE_UNHEALTHY, "unhealthy") /* it is taken back; the reason */
 
 enum hotpatch_phase {
 #define HOTPATCH_PHASE_ENUM_(name, text) HOTPATCH_##name,
@@ -547,9 +574,10 @@ HOTPATCH_API const char *hotpatch_phase_name(enum hotpatch_phase phase);
  * @time_ns:    CLOCK_MONOTONIC
  * @phase:      which
  * @generation: the newest view then
- * @status:     the cause of a refusal, stall or retention; else HOTPATCH_OK
+ * @status:     the cause of a refusal, stall, revert or retention; else
+ *              HOTPATCH_OK
  * @patch:      its name, or ""
- * @object:     a module, function or thread, or ""
+ * @object:     a module, function, thread or reason, or ""
  */
 struct hotpatch_event {
 	uint64_t sequence;

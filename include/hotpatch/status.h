@@ -95,7 +95,9 @@
 	X(E_LOG, -95, "the log cannot be written")                             \
 	X(E_LOG_BROKEN, -96, "the log was changed by somebody else")           \
 	X(E_DAMAGED, -100, "a list of the private directory is damaged")       \
-	X(E_QUARANTINED, -101, "the bundle is in quarantine")
+	X(E_QUARANTINED, -101, "the bundle is in quarantine")                  \
+	X(E_UNHEALTHY, -110, "the process was not well with the patch")        \
+	X(E_INTERRUPTED, -111, "interrupted before the end")
 
 enum hotpatch_status {
 #define HOTPATCH_STATUS_ENUM_(name, value, text) HOTPATCH_##name = value,

@@ -5,6 +5,7 @@
 #include "change.h"
 
 #include "../atomic.h"
+#include "../engine.h"
 #include "../patch.h"
 #include "../status.h"
 #include "report.h"
@@ -159,12 +160,29 @@ static enum hotpatch_status try_apply(struct hp_change *change)
 							   &change->err));
 }
 
+/* What requires it goes with it, one after the other. */
+static enum hotpatch_status try_condemn(struct hp_change *change)
+{
+	enum hotpatch_status status;
+
+	hp_engine_lock();
+	if (change->patch->state == HOTPATCH_ACTIVE)
+		hp_trial_fail(change->patch, change->unhealthy);
+	hp_engine_unlock();
+	hotpatch_poll();
+	status = hotpatch_patch_revert(change->patch, &change->options,
+				       &change->err);
+	return status == HOTPATCH_E_REQUIRES ? HOTPATCH_E_BUSY : status;
+}
+
 /* Reverting it again changes nothing, and to have gone was the goal. */
 static enum hotpatch_status try_revert(struct hp_change *change)
 {
 	if (!change->patch && hotpatch_patch_find(change->name, &change->patch))
 		return hp_change_report_gone(change->name, &change->result,
 					     &change->err);
+	if (change->unhealthy)
+		return report_changed(change, try_condemn(change));
 	return report_changed(change, hotpatch_patch_revert(change->patch,
 							    &change->options,
 							    &change->err));

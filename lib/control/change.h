@@ -28,11 +28,13 @@ enum hp_change_kind {
  * @fds:      of the bundle and its signature, or -1; relaxed atomics, because
  *            the child of a fork reads them wherever the others are
  * @id:       of the request
- * @params:   keep @name, which is the bundle's file or the patch
+ * @params:   keep @name, which is the bundle's file or the patch, and
+ *            @unhealthy
  * @open:     its signature's descriptor is filled in later
  * @options:  without a turn to wait for, which is waited for by trying again
  * @until_ms: when its turn has to have come
  * @patch:    a handle of its own, once there is one
+ * @unhealthy: of HP_CHANGE_REVERT, why the patch failed; NULL if it did not
  * @names:    array of the patches that HP_CHANGE_REVERT_ALL reverted so far
  * @status, @result, @err: what became of it
  */
@@ -46,6 +48,7 @@ struct hp_change {
 	struct hotpatch_apply_options options;
 	uint64_t until_ms;
 	struct hotpatch_patch *patch;
+	const char *unhealthy;
 	json_t *names;
 	enum hotpatch_status status;
 	json_t *result;

@@ -159,6 +159,34 @@ static enum hotpatch_status read_policy(const struct call *call,
 			"The policy is none of reverse, wait and force.");
 }
 
+/* How long the patch is watched afterwards, and for what. */
+static enum hotpatch_status
+read_probation(const struct call *call, struct hotpatch_apply_options *options)
+{
+	const struct {
+		const char *name;
+		unsigned int *place;
+	} numbers[] = {
+		{"probation_ms", &options->probation_ms},
+		{"health_interval_ms", &options->health_interval_ms},
+		{"health_errors", &options->health_errors},
+		{"health_latency_percent", &options->health_latency_percent},
+		{"health_tail_percent", &options->health_tail_percent},
+	};
+	enum hotpatch_status status = HOTPATCH_OK;
+	json_int_t value;
+	size_t i;
+
+	for (i = 0; i < sizeof(numbers) / sizeof(*numbers) && !status; i++) {
+		value = 0;
+		status = hp_params_number(call->request->params,
+					  numbers[i].name, 0, LONGEST_MS,
+					  &value, call->err);
+		*numbers[i].place = (unsigned int)value;
+	}
+	return status;
+}
+
 /* How long to move tasks, and until when to wait for the turn to begin. */
 static enum hotpatch_status read_options(const struct call *call,
 					 struct hp_change *change)
@@ -185,6 +213,8 @@ static enum hotpatch_status read_options(const struct call *call,
 					&options->adopt_sleepers, call->err);
 	if (!status)
 		status = read_policy(call, &options->policy);
+	if (!status)
+		status = read_probation(call, options);
 	options->deadline_ms = (unsigned int)deadline_ms;
 	options->rendezvous_ms = (unsigned int)rendezvous_ms;
 	change->until_ms = hp_now_ms() + (uint64_t)turn_ms;
@@ -295,6 +325,9 @@ static enum hotpatch_status serve_revert(const struct call *call)
 					call->err);
 	if (!status && !all)
 		status = read_name(call, &change.name);
+	if (!status)
+		status = hp_params_text(call->request->params, "unhealthy",
+					&change.unhealthy, call->err);
 	if (status)
 		return status;
 	if (all) {
@@ -307,19 +340,27 @@ static enum hotpatch_status serve_revert(const struct call *call)
 static enum hotpatch_status read_goal(const struct call *call,
 				      enum hotpatch_goal *goal)
 {
-	const char *text = "drained";
+	static const char *const names[] = {
+		[HOTPATCH_DRAINED] = "drained",
+		[HOTPATCH_UNMAPPED] = "unmapped",
+		[HOTPATCH_HEALTHY] = "healthy",
+	};
+	const char *text = names[HOTPATCH_DRAINED];
 	enum hotpatch_status status;
+	size_t i;
 
 	status =
 		hp_params_text(call->request->params, "goal", &text, call->err);
 	if (status)
 		return status;
-	*goal = !strcmp(text, "unmapped") ? HOTPATCH_UNMAPPED :
-					    HOTPATCH_DRAINED;
-	if (*goal == HOTPATCH_DRAINED && strcmp(text, "drained") != 0)
-		return hp_error(call->err, HOTPATCH_E_ARGUMENT, 0, "goal",
-				"The goal is neither drained nor unmapped.");
-	return HOTPATCH_OK;
+	for (i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		if (!strcmp(text, names[i])) {
+			*goal = (enum hotpatch_goal)i;
+			return HOTPATCH_OK;
+		}
+	}
+	return hp_error(call->err, HOTPATCH_E_ARGUMENT, 0, "goal",
+			"The goal is none of drained, unmapped and healthy.");
 }
 
 static enum hotpatch_status serve_wait(const struct call *call)

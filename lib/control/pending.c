@@ -51,6 +51,17 @@ static bool has_begun(struct hp_connection *connection, struct hp_wait *wait)
 	return wait->begun;
 }
 
+/* To have gone was the goal, or is too late for it. */
+static enum hotpatch_status look_at_gone(const struct hp_wait *wait,
+					 json_t **result,
+					 struct hotpatch_error *err)
+{
+	if (wait->goal == HOTPATCH_HEALTHY)
+		return hp_error(err, HOTPATCH_E_NO_PATCH, 0, wait->name,
+				"No patch is called %s.", wait->name);
+	return hp_change_report_gone(wait->name, result, err);
+}
+
 /* E_BUSY: not yet. */
 static enum hotpatch_status look(struct hp_connection *connection,
 				 struct hp_wait *wait, json_t **result,
@@ -66,7 +77,7 @@ static enum hotpatch_status look(struct hp_connection *connection,
 				"begun.");
 	}
 	if (!wait->patch && hotpatch_patch_find(wait->name, &wait->patch))
-		return hp_change_report_gone(wait->name, result, err);
+		return look_at_gone(wait, result, err);
 	status = hp_patch_look(wait->patch, wait->goal, err);
 	if (status == HOTPATCH_E_BUSY && hp_now_ms() >= wait->until_ms)
 		status = hp_patch_time_is_up(wait->patch, err);

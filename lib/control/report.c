@@ -49,7 +49,7 @@ json_t *hp_report_patch(const struct hotpatch_patch_info *info)
 {
 	return json_pack(
 		"{s:o, s:s, s:I, s:s, s:o, s:s, s:I, s:I, s:I, s:I, s:s, s:o, s:o, "
-		"s:s, s:I, s:I, s:I}",
+		"s:s, s:I, s:I, s:I, s:I}",
 		"name", hp_wire_text(info->name), "state",
 		hotpatch_state_name(info->state), "sequence",
 		(json_int_t)info->sequence, "build_id", info->build_id, "path",
@@ -62,7 +62,8 @@ json_t *hp_report_patch(const struct hotpatch_patch_info *info)
 		hp_wire_text(info->still_runs), "callback", info->callback,
 		"open_us", (json_int_t)info->open_us, "drain_us",
 		(json_int_t)info->drain_us, "unmap_us",
-		(json_int_t)info->unmap_us);
+		(json_int_t)info->unmap_us, "probation_ms",
+		(json_int_t)info->probation_ms);
 }
 
 static json_t *report_memory(void)

@@ -7,7 +7,6 @@
 #include "../engine.h"
 #include "../event.h"
 #include "../loop.h"
-#include "../redirects.h"
 #include "../status.h"
 #include "connection.h"
 
@@ -306,7 +305,7 @@ static int serve_clients(struct hotpatch_control *control)
 			return ACCEPT_PAUSE_MS;
 		if (is_unsent(control))
 			return HP_OUTPUT_STUCK_MS / 10;
-		return control->threadless ? hp_redirects_idle_ms() : -1;
+		return control->threadless ? hp_engine_idle_ms() : -1;
 	}
 	if (control->looks >= HP_EAGER_LOOKS)
 		return HP_PATIENT_MS;

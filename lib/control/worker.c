@@ -5,8 +5,9 @@
 #include "worker.h"
 
 #include "../callback.h"
-#include "../redirects.h"
+#include "../engine.h"
 #include "../status.h"
+#include "../trial.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -157,14 +158,15 @@ static void carry_out(struct hp_worker *worker, struct job *job)
 		tell_server(worker);
 }
 
+/* A probation says itself when it has to be looked at again. */
 static bool poll_once(struct hp_worker *worker)
 {
 	bool under_way;
 	int idle_ms;
 
 	begin_step(worker);
-	under_way = hotpatch_poll() > 0;
-	idle_ms = hp_redirects_idle_ms();
+	under_way = hotpatch_poll() > hp_trial_count();
+	idle_ms = hp_engine_idle_ms();
 	end_step(worker);
 	worker->idle_ms = idle_ms;
 	return under_way;
@@ -483,6 +485,10 @@ static void describe(struct hotpatch_error *err)
 			 "%s of %s has not returned; other changes have to "
 			 "wait.",
 			 callback, name);
+	else if (hp_trial_is_asking())
+		hp_error(err, HOTPATCH_E_BUSY, 0, "",
+			 "The process's health check has not returned; changes "
+			 "have to wait.");
 	else
 		hp_error(err, HOTPATCH_E_BUSY, 0, "",
 			 "The process is at another change for long; others "
