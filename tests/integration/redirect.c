@@ -338,6 +338,27 @@ START_TEST(a_type_that_the_host_gave_is_compared)
 }
 END_TEST
 
+START_TEST(a_type_may_be_told_later)
+{
+	const struct hotpatch_function_name nameless = {.name = "plain"};
+	struct hotpatch_slot_info info;
+	struct hotpatch_patch *patch;
+	struct hotpatch_error err;
+
+	redirect_names(&nameless, 1);
+	ck_assert_uint_eq(hotpatch_slot_list(&info, 1), 1);
+	ck_assert_str_eq(info.prototype, "");
+	redirect_names(both, 1);
+	ck_assert_uint_eq(hotpatch_slot_list(&info, 1), 1);
+	ck_assert_str_eq(info.prototype, "int (int x)");
+	redirect_names(both, 2);
+	ck_assert_int_eq(hotpatch_patch_open(bundle_path("long"), NULL, &patch,
+					     &err),
+			 HOTPATCH_E_PROTOTYPE);
+	release_names(both, 2);
+}
+END_TEST
+
 START_TEST(a_module_stays_loaded_until_its_functions_are_released)
 {
 	const struct hotpatch_function_name name = {.module = "plugin.so",
@@ -564,6 +585,7 @@ int main(void)
 		release_gives_the_original_bytes_back,
 		release_is_refused_while_a_patch_replaces_the_function,
 		a_type_that_the_host_gave_is_compared,
+		a_type_may_be_told_later,
 		a_module_stays_loaded_until_its_functions_are_released,
 		unwinding_passes_through_a_moved_call,
 		each_refusal_has_its_status_and_changes_nothing,

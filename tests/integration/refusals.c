@@ -344,6 +344,58 @@ START_TEST(closed_handle_of_a_patch_never_applied_unloads_it)
 }
 END_TEST
 
+START_TEST(patch_that_is_over_goes_neither_on_nor_back)
+{
+	struct hotpatch_patch *patch = apply_bundle("good");
+
+	begin_revert(patch);
+	await_unmapped(patch);
+	expect_status(HOTPATCH_E_STATE,
+		      hotpatch_patch_apply(patch, NULL, &err));
+	expect_status(HOTPATCH_E_ALREADY,
+		      hotpatch_patch_revert(patch, NULL, &err));
+	expect_state(patch, HOTPATCH_CLOSED);
+	hotpatch_patch_close(patch);
+}
+END_TEST
+
+START_TEST(what_is_no_argument_is_refused)
+{
+	struct hotpatch_open_options opening = {.size = 1};
+	struct hotpatch_config config = {.size = 1};
+	struct hotpatch_patch *patch = NULL;
+
+	expect_status(HOTPATCH_E_ARGUMENT,
+		      hotpatch_patch_apply(NULL, NULL, &err));
+	expect_status(HOTPATCH_E_ARGUMENT,
+		      hotpatch_patch_revert(NULL, NULL, &err));
+	expect_status(HOTPATCH_E_ARGUMENT,
+		      hotpatch_patch_wait(NULL, HOTPATCH_DRAINED, 0, &err));
+	expect_status(HOTPATCH_E_ARGUMENT,
+		      hotpatch_patch_open(NULL, NULL, &patch, &err));
+	expect_status(HOTPATCH_E_ARGUMENT,
+		      hotpatch_patch_open(bundle_path("good"), &opening, &patch,
+					  &err));
+	expect_status(HOTPATCH_E_ARGUMENT,
+		      hotpatch_patch_open_fd(-1, "good", NULL, &patch, &err));
+	expect_status(HOTPATCH_E_ARGUMENT, hotpatch_configure(&config, &err));
+	ck_assert_int_eq(hotpatch_patch_find(NULL, &patch),
+			 HOTPATCH_E_ARGUMENT);
+	ck_assert_ptr_null(patch);
+	expect_good_patch_works();
+}
+END_TEST
+
+START_TEST(process_is_not_configured_when_it_has_opened_a_bundle)
+{
+	struct hotpatch_config config = {.size = sizeof(config)};
+
+	expect_good_patch_works();
+	expect_status(HOTPATCH_E_STATE, hotpatch_configure(&config, &err));
+	expect_good_patch_works();
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -373,6 +425,9 @@ int main(void)
 		refusal_leaves_an_active_patch_alone,
 		apply_and_revert_leave_nothing_behind,
 		closed_handle_of_a_patch_never_applied_unloads_it,
+		patch_that_is_over_goes_neither_on_nor_back,
+		what_is_no_argument_is_refused,
+		process_is_not_configured_when_it_has_opened_a_bundle,
 	};
 
 	return run_tests_around("refusals", tests,

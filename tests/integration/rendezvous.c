@@ -97,6 +97,22 @@ START_TEST(all_move_together_and_back)
 }
 END_TEST
 
+START_TEST(patch_that_does_not_move_stays_as_it_is)
+{
+	struct hotpatch_patch *other = open_bundle("plain");
+	struct hotpatch_patch *patch = apply_bundle("milli");
+
+	expect_state(other, HOTPATCH_LOADED);
+	ck_assert_int_eq(unit(), 1000);
+	revert(patch);
+	expect_state(other, HOTPATCH_LOADED);
+	ck_assert_int_eq(unit(), 1);
+	await_unmapped(patch);
+	hotpatch_patch_close(patch);
+	hotpatch_patch_close(other);
+}
+END_TEST
+
 static void pass_safe_point(void *unused)
 {
 	(void)unused;
@@ -546,6 +562,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		all_move_together_and_back,
+		patch_that_does_not_move_stays_as_it_is,
 		task_waits_at_its_safe_point_and_goes_on_with_the_new_view,
 		enter_waits_while_others_are_in_their_sections,
 		no_task_is_in_a_section_while_the_bundle_migrates,

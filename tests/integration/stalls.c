@@ -166,6 +166,32 @@ START_TEST(sleeper_in_an_old_function_is_named_with_it)
 }
 END_TEST
 
+START_TEST(sleeper_in_a_patch_is_named_with_it)
+{
+	struct hotpatch_patch *patch = apply_bundle("sleeping");
+	struct hotpatch_patch *next = open_bundle("blocking");
+	struct holder holder;
+	int seen = -1;
+
+	needs_proc();
+	ck_assert_int_eq(pipe(pipe_ends), 0);
+	holder_start(&holder);
+	holder_run(&holder, name_thread, "the sleeper");
+	holder.work = sleep_in_function;
+	holder.argument = &seen;
+	sem_post(&holder.told);
+	begin_apply(next);
+	expect_blocker("the sleeper", "sleeping");
+	ck_assert_int_eq(write(pipe_ends[1], "", 1), 1);
+	await_semaphore(&holder.done);
+	ck_assert_int_eq(seen, 1);
+	holder_stop(&holder);
+	await_drained(next);
+	remove_patch(next);
+	remove_patch(patch);
+}
+END_TEST
+
 START_TEST(every_thread_in_the_way_is_counted)
 {
 	struct hotpatch_patch *patch = open_bundle("one");
@@ -184,6 +210,33 @@ START_TEST(every_thread_in_the_way_is_counted)
 	}
 	await_drained(patch);
 	remove_patch(patch);
+}
+END_TEST
+
+/* ---- Turning round ---- */
+
+START_TEST(immediate_patch_is_turned_round_for_all_at_once)
+{
+	struct hotpatch_patch *other = open_bundle("two");
+	struct hotpatch_patch *patch = open_bundle("at_once");
+	struct holder holder;
+
+	holder_start(&holder);
+	begin_apply(patch);
+	ck_assert_int_eq(version_of(&holder), 6);
+	expect_state(patch, HOTPATCH_APPLYING);
+	begin_revert(patch);
+	ck_assert_int_eq(version_of(&holder), 0);
+	ck_assert_int_eq(version(), 0);
+	expect_state(patch, HOTPATCH_REVERTING);
+	begin_apply(patch);
+	ck_assert_int_eq(version_of(&holder), 6);
+	begin_revert(patch);
+	holder_stop(&holder);
+	await_unmapped(patch);
+	expect_state(other, HOTPATCH_LOADED);
+	hotpatch_patch_close(patch);
+	hotpatch_patch_close(other);
 }
 END_TEST
 
@@ -482,7 +535,9 @@ int main(void)
 		working_threads_move_while_one_thread_stays,
 		sleeper_in_an_old_section_is_named,
 		sleeper_in_an_old_function_is_named_with_it,
+		sleeper_in_a_patch_is_named_with_it,
 		every_thread_in_the_way_is_counted,
+		immediate_patch_is_turned_round_for_all_at_once,
 		missed_deadline_reverses_the_transition,
 		missed_deadline_may_be_waited_beyond,
 		missed_deadline_may_force_the_transition,

@@ -240,6 +240,14 @@ START_TEST(what_makes_no_sense_is_refused)
 						NULL),
 			 HOTPATCH_E_ARGUMENT);
 	ck_assert_uint_eq(hotpatch_shadow_count(NULL), 0);
+	type = plain_shadow_type;
+	type.size--;
+	attach_plain(&objects[0], 1);
+	ck_assert_uint_eq(hotpatch_shadow_count(&type), 0);
+	ck_assert_uint_eq(hotpatch_shadow_detach_all(&type), 0);
+	ck_assert_int_eq(hotpatch_shadow_for_each(&type, NULL, NULL),
+			 HOTPATCH_E_ARGUMENT);
+	ck_assert_uint_eq(plain_count(), 1);
 }
 END_TEST
 

@@ -220,6 +220,34 @@ START_TEST(lookups_are_right_while_others_attach_and_detach)
 }
 END_TEST
 
+/* A window that goes over the objects uses the slots of entries up that went. */
+START_TEST(table_that_is_used_up_is_swept_while_it_is_read)
+{
+	static char many[GROWTH / 10];
+	pthread_t threads[READERS];
+	size_t window;
+	size_t i;
+
+	lookups_start(threads);
+	for (window = 50; window < 500; window += 150) {
+		for (i = 0; i < GROWTH / 10; i++) {
+			ck_assert_int_eq(plain_attach(&many[i], NULL, NULL,
+						      NULL),
+					 HOTPATCH_OK);
+			if (i < window)
+				continue;
+			ck_assert_ptr_nonnull(plain_get(&many[i - window]));
+			ck_assert_int_eq(plain_detach(&many[i - window]),
+					 HOTPATCH_OK);
+			ck_assert_ptr_null(plain_get(&many[i - window]));
+		}
+		ck_assert_uint_eq(plain_detach_all(), window);
+	}
+	lookups_stop(threads);
+	reclaim_all();
+}
+END_TEST
+
 static void *come_and_go(void *argument)
 {
 	struct object *mine = argument;
@@ -457,6 +485,7 @@ static void add_tests(TCase *all)
 	tcase_add_test(all,
 		       who_waits_for_a_constructor_that_refuses_tries_its_own);
 	tcase_add_test(all, table_grows_while_it_is_read);
+	tcase_add_test(all, table_that_is_used_up_is_swept_while_it_is_read);
 	tcase_add_test(all, lookups_are_right_while_others_attach_and_detach);
 	tcase_add_test(all, threads_that_attach_and_detach_do_not_mix);
 #ifdef HAVE_SINGLE_STEP

@@ -180,6 +180,19 @@ START_TEST(own_copies_are_not_swept)
 }
 END_TEST
 
+START_TEST(further_copies_of_one_bundle_are_swept)
+{
+	char path[160];
+
+	ck_assert_int_eq(mkdir(store, 0700), 0);
+	snprintf(path, sizeof(path), "%s/0123456789abcdef-12.so", store);
+	close(open(path, O_CREAT | O_WRONLY, 0600));
+	configure();
+	run_child(write_and_remove);
+	ck_assert_uint_eq(count_entries(store), 0);
+}
+END_TEST
+
 START_TEST(what_is_no_copy_is_not_swept)
 {
 	char path[160];
@@ -378,6 +391,7 @@ int main(void)
 		copy_of_a_living_process_stays,
 		copy_stays_while_a_child_of_its_writer_lives,
 		own_copies_are_not_swept,
+		further_copies_of_one_bundle_are_swept,
 		what_is_no_copy_is_not_swept,
 		directory_of_a_killed_process_is_swept,
 		directory_of_a_living_process_stays,
