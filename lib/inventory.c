@@ -91,6 +91,7 @@ enum hotpatch_status hotpatch_memory_info(struct hotpatch_memory_info *info)
 	for (module = hp_modules; module; module = module->next)
 		add_module(module, info);
 	info->record_bytes += hp_slot_view_bytes();
+	hp_redirects_bytes(&info->redirect_bytes, &info->redirect_idle_bytes);
 	hp_engine_unlock();
 	return HOTPATCH_OK;
 }

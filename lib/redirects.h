@@ -55,6 +55,10 @@ void hp_redirects_poll(void);
 /* How long a thread that looks after this process may sleep; -1 for ever. */
 int hp_redirects_idle_ms(void);
 
+/* The address space that trampolines and relays take, and what of it no function
+ * uses and is not proven to be unreachable. Under the engine's lock. */
+void hp_redirects_bytes(size_t *mapped, size_t *idle);
+
 /* In the child of a fork. */
 void hp_redirects_fork_child(void);
 

@@ -439,7 +439,8 @@ static bool is_described(const void *address)
 				  &stop);
 }
 
-bool hp_stack_unwinds_clear(const struct hp_stack_range *range)
+bool hp_stack_unwinds_clear(const struct hp_stack_range *ranges,
+			    size_t range_count)
 {
 	void *addresses[FRAME_LIMIT];
 	bool complete;
@@ -453,7 +454,7 @@ bool hp_stack_unwinds_clear(const struct hp_stack_range *range)
 	hp_loader_leave();
 
 	for (i = 0; i < count; i++)
-		if (in_ranges((uintptr_t)addresses[i], range, 1))
+		if (in_ranges((uintptr_t)addresses[i], ranges, range_count))
 			return false;
 	return complete;
 }

@@ -56,11 +56,11 @@ enum hp_stack_answer hp_stack_search(struct hp_stack_reader *reader,
 
 /*
  * True if the calling thread's stack, unwound frame by frame, has no return
- * address in the range. Unlike a search it is not misled by what earlier calls
+ * address in a range. Unlike a search it is not misled by what earlier calls
  * left on the stack. False also where unwinding does not reach the stack's
  * base. Calls the dynamic loader.
  */
-bool hp_stack_unwinds_clear(const struct hp_stack_range *range);
+bool hp_stack_unwinds_clear(const struct hp_stack_range *ranges, size_t count);
 
 /* Thread ids of the process into @threads; gives back how many there are,
  * which may be more than @size, or -1. */

@@ -24,10 +24,9 @@
 #include "engine.h"
 #include "event.h"
 #include "held.h"
-#include "loop.h"
 #include "patch.h"
+#include "proof.h"
 #include "shadow.h"
-#include "stack.h"
 #include "status.h"
 #include "step.h"
 #include "task.h"
@@ -47,223 +46,12 @@
 #define PATIENCE_TRIES 20
 #define RETRY_NS 1000000u
 #define RETAINED_RETRY_NS 1000000000u
-#define PASSES 8
-
-/* One attempt at one patch. */
-struct proof {
-	struct hp_stack_reader *reader;
-	struct hp_stack_range range;
-	uint64_t image_bit;
-	uint64_t gone; /* first generation from which nobody gets there */
-	int self;
-	bool anywhere; /* see struct hotpatch_patch */
-	bool hopeless; /* nothing can be proven in this process */
-	char who[160];
-};
 
 static uint32_t someone_unloads;
 
-static bool fails(struct proof *proof, int thread, const char *name,
-		  const char *why)
-{
-	char read_name[16];
-
-	if (!name) {
-		hp_stack_thread_name(thread, read_name);
-		name = read_name;
-	}
-	snprintf(proof->who, sizeof(proof->who), "thread %s (%d) %s", name,
-		 thread, why);
-	return false;
-}
-
-static bool in_image(const struct proof *proof, uintptr_t address)
-{
-	return address - proof->range.start <
-	       proof->range.stop - proof->range.start;
-}
-
-/* The frames that a task had when it entered last and is likely to have. */
-static bool task_is_clear(struct proof *proof,
-			  const struct hp_task_sight *sight)
-{
-	const char *name = sight->kind == HP_TASK_FIBER ? sight->name : NULL;
-	struct hp_stack_look look;
-
-	if (in_image(proof, sight->where))
-		return fails(proof, sight->thread, name,
-			     "runs a loop of the old version");
-	if (sight->held & proof->image_bit)
-		return fails(proof, sight->thread, name,
-			     "returns to the old version");
-	if (!sight->frame ||
-	    (sight->kind == HP_TASK_FIBER && !sight->stack_stop))
-		return true;
-	switch (hp_stack_search(proof->reader, sight->frame, sight->stack_stop,
-				&proof->range, 1, &look)) {
-	case HP_STACK_CLEAR:
-		return true;
-	case HP_STACK_FOUND:
-		return fails(proof, sight->thread, name,
-			     "was called from the old version");
-	default:
-		return fails(proof, sight->thread, name, look.why);
-	}
-}
-
-/*
- * Searched first; unwound if something was found, because the frames of whoever
- * calls often hold what an earlier call of the old version left there.
- */
-static bool own_stack_is_clear(struct proof *proof)
-{
-	struct hp_stack_look look;
-
-	if (hp_stack_search(proof->reader, hp_engine_caller_frame(), 0,
-			    &proof->range, 1, &look) == HP_STACK_CLEAR ||
-	    hp_stack_unwinds_clear(&proof->range))
-		return true;
-	return fails(proof, proof->self, NULL,
-		     "asks for it from the old version");
-}
-
-static bool stranger_is_clear(struct proof *proof, int thread)
-{
-	struct hp_stack_look look;
-
-	switch (hp_stack_inspect(proof->reader, thread, &proof->range, 1,
-				 &look)) {
-	case HP_STACK_CLEAR:
-	case HP_STACK_GONE:
-		return true;
-	case HP_STACK_FOUND:
-		return fails(proof, thread, NULL, "is in the old version");
-	case HP_STACK_RUNS:
-		return fails(proof, thread, NULL,
-			     "runs outside of any section");
-	default:
-		return fails(proof, thread, NULL, look.why);
-	}
-}
-
-/* Finds the record of a thread; false if it is no task. */
-static bool find_task(int thread, struct hp_task_sight *sight)
-{
-	size_t i;
-
-	for (i = 0; hp_task_look(i, sight); i++)
-		if (sight->kind == HP_TASK_THREAD && sight->thread == thread)
-			return true;
-	return false;
-}
-
-static bool thread_is_clear(struct proof *proof, int thread)
-{
-	struct hp_task_sight sight;
-	bool is_task = find_task(thread, &sight);
-
-	hp_step(PROVE_THREAD);
-	if (thread == proof->self)
-		return own_stack_is_clear(proof);
-	if (is_task)
-		return task_is_clear(proof, &sight) &&
-		       (!proof->anywhere || sight.seen ||
-			stranger_is_clear(proof, thread));
-	if (hp_loop_has_passed(thread, proof->gone))
-		return true;
-	return !HP_KEEP(STRANGERS) || stranger_is_clear(proof, thread);
-}
-
-static bool fibers_are_clear(struct proof *proof)
-{
-	struct hp_task_sight sight;
-	size_t i;
-
-	for (i = 0; hp_task_look(i, &sight); i++)
-		if (sight.kind == HP_TASK_FIBER &&
-		    !task_is_clear(proof, &sight))
-			return false;
-	return true;
-}
-
-/* All thread ids, in memory of the caller's; -1 if they cannot be had. */
-static long list_threads(int **threads)
-{
-	long count = hp_stack_threads(NULL, 0);
-	size_t room;
-
-	while (count >= 0) {
-		room = (size_t)count + 16;
-		*threads = malloc(room * sizeof(**threads));
-		if (!*threads)
-			return -1;
-		count = hp_stack_threads(*threads, room);
-		if (count >= 0 && (size_t)count <= room)
-			return count;
-		free(*threads);
-		*threads = NULL;
-	}
-	return -1;
-}
-
-static bool is_among(int thread, const int *threads, long count)
-{
-	long i;
-
-	for (i = 0; i < count; i++)
-		if (threads[i] == thread)
-			return true;
-	return false;
-}
-
-/*
- * One pass over all threads that are not in @known. A thread that is not seen
- * yet may start another one in the old code, so passes are made until one
- * finds nobody new; @known then has everybody.
- */
-static bool pass(struct proof *proof, int **known, long *known_count,
-		 bool *changed)
-{
-	int *threads = NULL;
-	long count = list_threads(&threads);
-	bool clear = count >= 0;
-	long i;
-
-	*changed = false;
-	if (!clear)
-		fails(proof, proof->self, NULL, "cannot list the threads");
-	for (i = 0; clear && i < count; i++) {
-		if (is_among(threads[i], *known, *known_count))
-			continue;
-		*changed = true;
-		clear = thread_is_clear(proof, threads[i]);
-	}
-	free(*known);
-	*known = threads;
-	*known_count = count;
-	return clear;
-}
-
-static bool threads_are_clear(struct proof *proof)
-{
-	int *known = NULL;
-	long count = 0;
-	bool changed = true;
-	bool clear = true;
-	int passes = 0;
-
-	while (clear && changed && passes++ < PASSES)
-		clear = pass(proof, &known, &count, &changed);
-	free(known);
-	if (clear && changed)
-		return fails(proof, proof->self, NULL,
-			     "found new threads without end");
-	return clear;
-}
-
 /* What the code may have left behind that runs it without a thread of its
  * own: the process's signal handlers, and destructors of threads' keys. */
-static bool nothing_is_left(struct proof *proof,
+static bool nothing_is_left(struct hp_proof *proof,
 			    const struct hotpatch_patch *patch)
 {
 	struct sigaction action;
@@ -271,7 +59,7 @@ static bool nothing_is_left(struct proof *proof,
 
 	for (number = 1; number < NSIG; number++) {
 		if (sigaction(number, NULL, &action) != 0 ||
-		    !in_image(proof, (uintptr_t)action.sa_sigaction))
+		    !hp_proof_has(proof, (uintptr_t)action.sa_sigaction))
 			continue;
 		snprintf(proof->who, sizeof(proof->who),
 			 "signal %d is handled by it", number);
@@ -284,38 +72,25 @@ static bool nothing_is_left(struct proof *proof,
 	return false;
 }
 
-/* Is /proc missing, closed to us or not as expected? A lack of memory or of
- * descriptors is another thing: it passes. */
-static bool is_hopeless(int cause)
+static bool prove(const struct hotpatch_patch *patch, struct hp_proof *proof)
 {
-	return cause == 0 || cause == ENOENT || cause == EACCES ||
-	       cause == EPERM;
-}
-
-static bool prove(const struct hotpatch_patch *patch, struct proof *proof)
-{
+	const struct hp_stack_range range = {patch->image.start,
+					     patch->image.stop};
 	bool clear;
 
-	proof->range.start = patch->image.start;
-	proof->range.stop = patch->image.stop;
+	proof->ranges = &range;
+	proof->count = 1;
 	proof->gone = patch->gone;
-	proof->image_bit = (uint64_t)1 << (patch->image_index % 64);
+	proof->held = (uint64_t)1 << (patch->image_index % 64);
 	proof->anywhere = patch->anywhere;
-	proof->self = (int)syscall(SYS_gettid);
-	errno = 0;
-	proof->reader = hp_stack_open();
-	proof->hopeless = !proof->reader && is_hopeless(errno);
-	if (!proof->reader) {
-		snprintf(proof->who, sizeof(proof->who),
-			 "the process's threads cannot be looked at in /proc");
+	if (!hp_proof_open(proof))
 		return false;
-	}
 	/* Shadows last: nobody is left who could attach some. */
-	clear = nothing_is_left(proof, patch) && fibers_are_clear(proof) &&
-		threads_are_clear(proof) &&
-		hp_shadow_lets_go(proof->range.start, proof->range.stop,
-				  proof->who, sizeof(proof->who));
-	hp_stack_close(proof->reader);
+	clear = nothing_is_left(proof, patch) &&
+		hp_proof_tasks_are_clear(proof) &&
+		hp_shadow_lets_go(range.start, range.stop, proof->who,
+				  sizeof(proof->who));
+	hp_proof_close(proof);
 	return clear;
 }
 
@@ -446,7 +221,7 @@ static void finish(struct hotpatch_patch *patch, enum hotpatch_status status,
 static void try_one(struct hotpatch_patch *patch)
 {
 	struct hotpatch_error err = {.status = HOTPATCH_OK};
-	struct proof proof = {.reader = NULL};
+	struct hp_proof proof = {.ranges = NULL};
 	enum hotpatch_status status;
 
 	hp_step(PROVE);

@@ -34,8 +34,11 @@ HOTPATCH_API size_t hotpatch_effective_version(char *text, size_t size);
  * @file_bytes:     bundles as files, kept to tell whether another is the same
  * @task_bytes:     records of tasks; never given back
  * @record_bytes:   records of patches, their functions, modules and views
+ * @redirect_bytes: address space of trampolines and of the pages that lead there
+ * @redirect_idle_bytes: of the trampolines, those that no function uses any more
+ *                  and that are kept because a thread may be in them
  *
- * Shadow data and the trampolines of redirected functions are not in it.
+ * Shadow data are not in it.
  */
 struct hotpatch_memory_info {
 	size_t size;
@@ -44,6 +47,8 @@ struct hotpatch_memory_info {
 	size_t file_bytes;
 	size_t task_bytes;
 	size_t record_bytes;
+	size_t redirect_bytes;
+	size_t redirect_idle_bytes;
 };
 
 /**

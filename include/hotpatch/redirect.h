@@ -128,9 +128,9 @@ hotpatch_redirect(const struct hotpatch_function_name *functions, size_t count,
 /**
  * hotpatch_redirect_release() - give functions their original bytes back
  *
- * All or none, as above; what is not redirected is left as it is. A function
- * that was redirected once keeps its 64 bytes of trampoline, and uses them
- * again if it is redirected again.
+ * All or none, as above; what is not redirected is left as it is. What lay
+ * behind the functions is given back by hotpatch_poll(), when it is proven that
+ * no thread is in it; until then it serves again if they are redirected again.
  *
  * Return: as hotpatch_redirect(), and HOTPATCH_E_IN_USE while a patch replaces
  *         one of the functions, however it came to be redirected;

@@ -72,12 +72,14 @@ static json_t *report_memory(void)
 
 	if (hotpatch_memory_info(&info))
 		return NULL;
-	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "mapped_bytes",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "mapped_bytes",
 			 (json_int_t)info.mapped_bytes, "retained_bytes",
 			 (json_int_t)info.retained_bytes, "file_bytes",
 			 (json_int_t)info.file_bytes, "task_bytes",
 			 (json_int_t)info.task_bytes, "record_bytes",
-			 (json_int_t)info.record_bytes);
+			 (json_int_t)info.record_bytes, "redirect_bytes",
+			 (json_int_t)info.redirect_bytes, "redirect_idle_bytes",
+			 (json_int_t)info.redirect_idle_bytes);
 }
 
 /* NULL for want of memory, as a list is: a shorter one would be believed. */

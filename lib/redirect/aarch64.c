@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#define BLR UINT32_C(0xd63f0000) /* and those that authenticate */
+#define BLR_MASK UINT32_C(0xfeff0000)
 #define SIZE 4
 #define NOP UINT32_C(0xd503201f)
 #define BTI_C UINT32_C(0xd503245f)
@@ -301,6 +303,8 @@ bool hp_relocate(const unsigned char *bytes, size_t left, uint64_t from,
 	put_instruction(&writer, word, target_of(word, from + at),
 			from + at + SIZE);
 	describe_stack(word, &relocated->moved[0]);
+	relocated->moved[0].calls = flow == HP_FLOW_CALL ||
+				    (word & BLR_MASK) == BLR;
 	relocated->moved[0].at = relocated->size;
 	relocated->count = 1;
 	if (flow == HP_FLOW_PLAIN || flow == HP_FLOW_CALL)

@@ -14,6 +14,7 @@
 #include "exchange.h"
 #include "host.h"
 #include "list.h"
+#include "reclaim.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -26,7 +27,7 @@ struct batch {
 	struct hp_list storage;
 	struct hp_exchange_item *items;
 	size_t count;
-	void *description;
+	struct hp_description *descriptions;
 	bool on;	  /* what the functions become */
 	bool kept;	  /* by the host's wish, which keeps modules loaded */
 	bool was_visible; /* see struct hp_exchange */
@@ -196,8 +197,10 @@ static enum hotpatch_status build_item(struct batch *batch,
 	struct hotpatch_slot *slot = &record->slot;
 	enum hotpatch_status status;
 
-	if (record->built)
+	if (record->built) {
+		hp_trampoline_use(&record->trampoline);
 		return HOTPATCH_OK;
+	}
 	status = hp_trampoline_build(&batch->space, record->function,
 				     record->start, slot, &record->trampoline);
 	if (status != HOTPATCH_OK)
@@ -207,6 +210,7 @@ static enum hotpatch_status build_item(struct batch *batch,
 				      hotpatch_status_text(status));
 	item->fresh = true;
 	record->built = true;
+	hp_trampoline_use(&record->trampoline);
 	slot->target = record->trampoline.target;
 	slot->original = (void (*)(void))record->trampoline.original;
 	slot->dispatch = (void (*)(void))record->trampoline.dispatch;
@@ -214,16 +218,17 @@ static enum hotpatch_status build_item(struct batch *batch,
 }
 
 /* In the reverse order of building. Once a jump was visible somebody may be in
- * what it leads to; then all stays, and serves when it is asked for again. */
+ * what it leads to; then all stays until that is proven wrong. */
 static void unbuild(struct batch *batch)
 {
 	struct hp_redirected *record;
 	size_t i;
 
-	if (batch->was_visible)
+	if (batch->was_visible) {
+		hp_reclaim_due();
 		return;
-	if (batch->description)
-		hp_trampoline_forget(batch->description);
+	}
+	hp_trampoline_forget(batch->descriptions);
 	for (i = batch->count; i-- > 0;) {
 		record = batch->items[i].record;
 		if (!batch->items[i].fresh)
@@ -256,7 +261,7 @@ static enum hotpatch_status describe(struct batch *batch)
 				fresh[count++] =
 					&batch->items[i].record->trampoline;
 		complete = hp_trampoline_describe(fresh, count,
-						  &batch->description);
+						  &batch->descriptions);
 	}
 	free(fresh);
 	return complete ? HOTPATCH_OK : no_memory(batch);
@@ -427,6 +432,8 @@ static enum hotpatch_status release_batch(struct batch *batch)
 		return status;
 	status = exchange_all(batch);
 	enlist_slots(batch);
+	if (batch->was_visible)
+		hp_reclaim_due();
 	return status;
 }
 
@@ -485,6 +492,7 @@ static enum hotpatch_status run(struct batch *batch,
 		mark_kept(batch);
 	if (batch->kept)
 		unpin_hosts(batch);
+	hp_reclaim_count();
 	hp_space_close(&batch->space);
 	free(batch->storage.items);
 	return status;

@@ -54,12 +54,14 @@ bool hp_decode_head(const unsigned char *bytes, size_t left,
  * What an unwinder has to know behind a moved instruction that ends at @at:
  * the distance between the stack pointer and the return address grew by
  * @stack_depth; the register of that DWARF number was pushed, or -1.
- * @known_stack is false if it moved the stack pointer in another way.
+ * @known_stack is false if it moved the stack pointer in another way. @calls: it
+ * leaves a return address behind.
  */
 struct hp_moved {
 	int32_t stack_depth;
 	int8_t saved;
 	bool known_stack;
+	bool calls;
 	uint8_t at;
 };
 

@@ -86,6 +86,12 @@ int hp_redirects_idle_ms(void)
 	return -1;
 }
 
+void hp_redirects_bytes(size_t *mapped, size_t *idle)
+{
+	*mapped = 0;
+	*idle = 0;
+}
+
 void hp_redirects_fork_child(void)
 {
 }

@@ -15,6 +15,7 @@
 #include "../stage.h"
 #include "../transition.h"
 #include "find.h"
+#include "reclaim.h"
 
 #include <link.h>
 #include <string.h>
@@ -155,6 +156,8 @@ static bool lose(struct hp_host *host)
 	}
 	hp_engine_unlock();
 	hp_redirect_leave();
+	if (lost)
+		hp_reclaim_due();
 	hp_engine_lock();
 	if (alone)
 		hp_late_gone(host->table);

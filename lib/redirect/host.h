@@ -13,13 +13,15 @@
 
 /*
  * One function that was redirected at least once; never freed, because a thread
- * may be in its trampoline or look at its slot at any time.
+ * may look at its slot at any time.
+ * @rest: what its slot's target is while it has no trampoline: itself
  * @on:   its bytes are changed at the moment
  * @kept: the host asked for it, so it stays until the host releases it
  * @used: a patch that is on redirects it; only while that is looked up
  */
 struct hp_redirected {
 	struct hotpatch_slot slot;
+	void (*rest)(void);
 	const struct hp_function *function;
 	struct hp_trampoline trampoline;
 	uintptr_t start;

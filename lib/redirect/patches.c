@@ -12,6 +12,7 @@
 #include "../status.h"
 #include "find.h"
 #include "follow.h"
+#include "reclaim.h"
 
 #include <dlfcn.h>
 #include <link.h>
@@ -290,14 +291,15 @@ static void give_all_back(void)
 /* ---- Polling ---- */
 
 /* Is there anything to do, and is it this thread that does it? */
-static bool begin_polling(bool *release, bool *look)
+static bool begin_polling(bool *release, bool *look, bool *reclaim)
 {
 	bool begun;
 
 	hp_engine_lock();
 	*release = release_due;
 	*look = followers > 0;
-	begun = !polling && (*release || *look) &&
+	*reclaim = *release || hp_reclaim_is_due();
+	begun = !polling && (*reclaim || *look) &&
 		hp_stage_now() == HP_STAGE_NONE;
 	polling |= begun;
 	hp_engine_unlock();
@@ -308,13 +310,16 @@ void hp_redirects_poll(void)
 {
 	bool release;
 	bool look;
+	bool reclaim;
 
-	if (!begin_polling(&release, &look))
+	if (!begin_polling(&release, &look, &reclaim))
 		return;
 	if (look)
 		hp_follow_modules();
 	if (release)
 		give_all_back();
+	if (reclaim)
+		hp_reclaim();
 	hp_engine_lock();
 	polling = false;
 	hp_engine_unlock();
@@ -325,7 +330,7 @@ int hp_redirects_idle_ms(void)
 	bool look;
 
 	hp_engine_lock();
-	look = followers > 0;
+	look = followers > 0 || hp_reclaim_is_near();
 	hp_engine_unlock();
 	return look ? IDLE_MS : -1;
 }

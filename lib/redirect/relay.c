@@ -199,6 +199,24 @@ static uintptr_t find_place(uintptr_t low, uintptr_t high, size_t size)
 	return 0;
 }
 
+static bool is_empty(const struct page *page)
+{
+	size_t i;
+
+	for (i = 0; i < HP_PAGE / 8; i++)
+		if (page->taken[i])
+			return false;
+	return true;
+}
+
+static void drop_if_empty(struct hp_space *space, uintptr_t start)
+{
+	const struct page *page = find_page(start);
+
+	if (page && is_empty(page))
+		remove_page(space, start);
+}
+
 /* A relay that lies across the end of a page. */
 static bool take_across(struct hp_space *space, uintptr_t at, size_t size,
 			struct hp_relay *relay)
@@ -208,17 +226,14 @@ static bool take_across(struct hp_space *space, uintptr_t at, size_t size,
 
 	if (at + size <= second)
 		return false;
-	if (!find_page(first) && add_page(space, first, first))
-		relay->pages |= 1;
-	if (!find_page(second) && add_page(space, second, second))
-		relay->pages |= 2;
+	if (!find_page(first))
+		add_page(space, first, first);
+	if (!find_page(second))
+		add_page(space, second, second);
 	if (is_free(at, size))
 		return found(at, size, relay);
-	if (relay->pages & 2)
-		remove_page(space, second);
-	if (relay->pages & 1)
-		remove_page(space, first);
-	relay->pages = 0;
+	drop_if_empty(space, second);
+	drop_if_empty(space, first);
 	return false;
 }
 
@@ -238,11 +253,9 @@ bool hp_relay_take(struct hp_space *space, uintptr_t low, uintptr_t high,
 	if (!start)
 		return take_across(space, low, size, relay);
 	at = start > low ? start : low;
-	relay->pages = 1;
 	if (at <= high && page_of(at + size - 1) == start)
 		return found(at, size, relay);
 	remove_page(space, start);
-	relay->pages = 0;
 	return take_across(space, low, size, relay);
 }
 
@@ -288,11 +301,16 @@ void hp_relay_abandon(void)
 void hp_relay_give_back(struct hp_space *space, struct hp_relay *relay)
 {
 	uintptr_t first = page_of(relay->start);
+	uintptr_t last = page_of(relay->start + relay->size - 1);
 
 	mark(relay->start, relay->size, false);
-	if (relay->pages & 2)
-		remove_page(space, first + HP_PAGE);
-	if (relay->pages & 1)
-		remove_page(space, first);
-	*relay = (struct hp_relay){0, 0, 0};
+	drop_if_empty(space, last);
+	if (first != last)
+		drop_if_empty(space, first);
+	*relay = (struct hp_relay){0, 0};
+}
+
+size_t hp_relay_bytes(void)
+{
+	return page_count * HP_PAGE;
 }

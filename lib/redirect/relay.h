@@ -7,11 +7,9 @@
 
 #include "space.h"
 
-/* @pages: bit 0 and 1 say that its page, and the next, were taken for it. */
 struct hp_relay {
 	uintptr_t start; /* 0 for none */
 	uint8_t size;
-	uint8_t pages;
 };
 
 /* Finds @size free bytes that begin between @low and @high, in a page that is
@@ -30,7 +28,10 @@ void hp_relay_begin(size_t functions);
 bool hp_relay_write(const struct hp_space *space);
 void hp_relay_abandon(void);
 
-/* Takes back the last one. */
+/* In which nobody is. A page that then has none goes with the last one. */
 void hp_relay_give_back(struct hp_space *space, struct hp_relay *relay);
+
+/* What all of the pages take of the address space. */
+size_t hp_relay_bytes(void);
 
 #endif

@@ -6,6 +6,7 @@
  */
 #include "trampoline.h"
 
+#include "chunk.h"
 #include "jump.h"
 
 #include <dlfcn.h>
@@ -16,109 +17,15 @@
 
 #define CODE_SIZE HP_TRAMPOLINE_SIZE
 #define ORIGINAL_AT HP_ORIGINAL_AT
-#define CHUNK_CODE ((size_t)65536)
-#define CHUNK_DATA ((size_t)8192)
-#define CHUNK_SIZE (CHUNK_CODE + CHUNK_DATA)
-#define CHUNK_COUNT (CHUNK_CODE / CODE_SIZE)
-#define CHUNK_REACH HP_JUMP_REACH
 
 _Static_assert(ORIGINAL_AT + HP_RELOCATED_LIMIT <= CODE_SIZE, "layout");
-_Static_assert(CHUNK_COUNT * sizeof(void *) <= CHUNK_DATA, "layout");
-
-/*
- * The first place of a chunk holds the address of hotpatch_dispatch.
- * @written: places before that one are written
- * @pending: the code of those that are not yet; NULL if all are
- */
-struct chunk {
-	struct chunk *next;
-	uintptr_t start;
-	size_t used;
-	size_t written;
-	uint8_t *pending;
-};
-
-static struct chunk *chunks;
-
-static uintptr_t distance(uintptr_t a, uintptr_t b)
-{
-	return a > b ? a - b : b - a;
-}
-
-/* Writes the address of hotpatch_dispatch and makes the targets writable. */
-static bool begin_chunk(const struct hp_space *space, uintptr_t start)
-{
-	uintptr_t dispatch = (uintptr_t)hotpatch_dispatch;
-
-	return hp_space_write(space, start, &dispatch, sizeof(dispatch)) &&
-	       mprotect((void *)(start + CHUNK_CODE), CHUNK_DATA,
-			PROT_READ | PROT_WRITE) == 0;
-}
-
-static enum hotpatch_status take_chunk(struct hp_space *space, uintptr_t near,
-				       struct chunk **result)
-{
-	uintptr_t low = near > CHUNK_REACH ? near - CHUNK_REACH : 0;
-	struct chunk *chunk = calloc(1, sizeof(*chunk));
-	int cause;
-
-	if (!chunk)
-		return HOTPATCH_E_NO_MEMORY;
-	chunk->used = 1;
-	chunk->written = 1;
-	chunk->start = hp_space_take(space, low, near + CHUNK_REACH, near,
-				     CHUNK_SIZE, NULL);
-	if (!chunk->start) {
-		free(chunk);
-		return hp_space_failure(space);
-	}
-	if (!begin_chunk(space, chunk->start)) {
-		cause = errno;
-		hp_space_give_back(space, chunk->start, CHUNK_SIZE);
-		free(chunk);
-		errno = cause;
-		return HOTPATCH_E_TEXT;
-	}
-	chunk->next = chunks;
-	chunks = chunk;
-	*result = chunk;
-	return HOTPATCH_OK;
-}
-
-static void give_chunk_back(struct hp_space *space)
-{
-	struct chunk *chunk = chunks;
-
-	chunks = chunk->next;
-	hp_space_give_back(space, chunk->start, CHUNK_SIZE);
-	free(chunk->pending);
-	free(chunk);
-}
-
-static struct chunk *find_chunk(uintptr_t near)
-{
-	struct chunk *chunk = chunks;
-
-	while (chunk && (chunk->used == CHUNK_COUNT ||
-			 distance(chunk->start, near) > CHUNK_REACH))
-		chunk = chunk->next;
-	return chunk;
-}
-
-/* Where the code of the chunk's next place is put together; NULL without
- * memory. */
-static uint8_t *next_code(struct chunk *chunk)
-{
-	if (!chunk->pending)
-		chunk->pending = malloc(CHUNK_CODE);
-	return chunk->pending ? chunk->pending + chunk->used * CODE_SIZE : NULL;
-}
+_Static_assert(CODE_SIZE == HP_CHUNK_PLACE, "layout");
 
 static enum hotpatch_status put_code(const struct hotpatch_slot *slot,
-				     struct chunk *chunk,
+				     struct hp_chunk *chunk,
 				     struct hp_trampoline *trampoline)
 {
-	uint8_t *bytes = next_code(chunk);
+	uint8_t *bytes = hp_chunk_next_code(chunk);
 
 	if (!bytes)
 		return HOTPATCH_E_NO_MEMORY;
@@ -130,27 +37,9 @@ static enum hotpatch_status put_code(const struct hotpatch_slot *slot,
 	return HOTPATCH_OK;
 }
 
-static bool write_chunk(const struct hp_space *space, struct chunk *chunk)
-{
-	size_t from = chunk->written * CODE_SIZE;
-	size_t to = chunk->used * CODE_SIZE;
-
-	if (to > from && !hp_space_write(space, chunk->start + from,
-					 chunk->pending + from, to - from))
-		return false;
-	free(chunk->pending);
-	chunk->pending = NULL;
-	chunk->written = chunk->used;
-	return true;
-}
-
 bool hp_trampoline_write(const struct hp_space *space)
 {
-	struct chunk *chunk = chunks;
-
-	while (chunk && (!chunk->pending || write_chunk(space, chunk)))
-		chunk = chunk->next;
-	return !chunk && hp_relay_write(space);
+	return hp_chunks_write(space) && hp_relay_write(space);
 }
 
 void hp_trampoline_begin(size_t count)
@@ -160,15 +49,19 @@ void hp_trampoline_begin(size_t count)
 
 void hp_trampoline_abandon(void)
 {
-	struct chunk *chunk;
-
 	hp_relay_abandon();
-	for (chunk = chunks; chunk; chunk = chunk->next) {
-		free(chunk->pending);
-		chunk->pending = NULL;
-		if (chunk->written > chunk->used)
-			chunk->written = chunk->used;
-	}
+	hp_chunks_abandon();
+}
+
+void hp_trampoline_use(const struct hp_trampoline *trampoline)
+{
+	hp_chunk_of(trampoline->code)->gone = 0;
+}
+
+static bool calls(const struct hp_relocated *moved)
+{
+	return moved->moved[0].calls ||
+	       (moved->count > 1 && moved->moved[1].calls);
 }
 
 /* Where the heap may grow to comes last. */
@@ -194,45 +87,47 @@ enum hotpatch_status hp_trampoline_build(struct hp_space *space,
 					 const struct hotpatch_slot *slot,
 					 struct hp_trampoline *trampoline)
 {
-	struct chunk *chunk = find_chunk(start);
+	struct hp_chunk *chunk = hp_chunk_find(start);
 	enum hotpatch_status status = HOTPATCH_OK;
+	int cause;
 
 	memset(trampoline, 0, sizeof(*trampoline));
 	trampoline->took_chunk = !chunk;
 	if (!chunk)
-		status = take_chunk(space, start, &chunk);
+		status = hp_chunk_take(space, start, &chunk);
 	if (!chunk)
 		return status;
 	trampoline->code = chunk->start + chunk->used * CODE_SIZE;
 	trampoline->dispatch = trampoline->code + HP_DISPATCH_AT;
 	trampoline->original = trampoline->code + ORIGINAL_AT;
 	trampoline->target =
-		(void (**)(void))(chunk->start + CHUNK_CODE) + chunk->used;
+		(void (**)(void))(chunk->start + HP_CHUNK_CODE) + chunk->used;
 	status = place(space, function, start + function->skip, trampoline);
 	if (status == HOTPATCH_OK)
 		status = put_code(slot, chunk, trampoline);
-	if (status == HOTPATCH_OK)
+	if (status == HOTPATCH_OK) {
 		chunk->used++;
-	else
-		hp_jump_give_back(space, trampoline);
-	if (status != HOTPATCH_OK && trampoline->took_chunk)
-		give_chunk_back(space);
+		chunk->lasting |= calls(&trampoline->moved);
+		return HOTPATCH_OK;
+	}
+	cause = errno;
+	hp_jump_give_back(space, trampoline);
+	if (trampoline->took_chunk)
+		hp_chunk_give_back(space, chunk);
+	errno = cause;
 	return status;
 }
 
 void hp_trampoline_undo(struct hp_space *space,
 			struct hp_trampoline *trampoline)
 {
-	struct chunk *chunk = chunks;
+	struct hp_chunk *chunk = hp_chunk_of(trampoline->code);
 
 	hp_jump_give_back(space, trampoline);
-	if (trampoline->took_chunk) {
-		give_chunk_back(space);
-		return;
-	}
-	while (trampoline->code - chunk->start >= CHUNK_CODE)
-		chunk = chunk->next;
-	chunk->used--;
+	if (trampoline->took_chunk)
+		hp_chunk_give_back(space, chunk);
+	else
+		chunk->used--;
 }
 
 /*
@@ -244,6 +139,14 @@ void hp_trampoline_undo(struct hp_space *space,
 #define OP_ADVANCE_1 0x02
 #define OP_CFA_OFFSET 0x0e
 #define OP_OFFSET 0x80
+
+/* @next: of its chunk; @older: of its batch */
+struct hp_description {
+	struct hp_description *next;
+	struct hp_description *older;
+	struct hp_chunk *chunk;
+	uint8_t bytes[];
+};
 
 static const uint8_t common[COMMON_SIZE] = {
 	COMMON_SIZE - 4, 0, 0, 0, 0, 0, 0, 0, 1, 'z', 'R',
@@ -342,11 +245,11 @@ static uint8_t *describe(const uint8_t *begin, uint8_t *record,
 
 /*
  * The unwinder's library, where the program has none: the C library loads it
- * when a thread is cancelled, and then it has to know. @descriptions counts what
- * was told to it.
+ * when a thread is cancelled, and then it has to know. @description_count says how
+ * often something was told to it.
  */
 static void *library;
-static size_t descriptions;
+static size_t description_count;
 
 static void (*find_unwinder(const char *name))(void *)
 {
@@ -363,50 +266,101 @@ static void (*find_unwinder(const char *name))(void *)
 
 static void drop_unwinder(void)
 {
-	if (descriptions || !library)
+	if (description_count || !library)
 		return;
 	dlclose(library);
 	library = NULL;
 }
 
-bool hp_trampoline_describe(struct hp_trampoline *const *trampolines,
-			    size_t count, void **description)
+/* How many from the first on are in its chunk. */
+static size_t run_of(struct hp_trampoline *const *trampolines, size_t count)
+{
+	const struct hp_chunk *chunk = hp_chunk_of(trampolines[0]->code);
+	size_t run = 1;
+
+	while (run < count && hp_chunk_of(trampolines[run]->code) == chunk)
+		run++;
+	return run;
+}
+
+static bool describe_run(struct hp_trampoline *const *trampolines, size_t count,
+			 void (*enlist)(void *),
+			 struct hp_description **descriptions)
 {
 	size_t size = COMMON_SIZE + count * 3 * DESCRIPTION_SIZE + 4;
-	void (*enlist)(void *);
-	uint8_t *begin;
+	struct hp_description *description =
+		calloc(1, sizeof(*description) + size);
 	uint8_t *at;
 	size_t i;
 
-	*description = NULL;
-	if (!count)
-		return true;
-	begin = calloc(1, size);
-	if (!begin)
+	if (!description)
 		return false;
-	enlist = find_unwinder("__register_frame");
-	if (!enlist) { /* nobody unwinds here */
-		free(begin);
-		return true;
-	}
-	memcpy(begin, common, sizeof(common));
-	at = begin + COMMON_SIZE;
+	memcpy(description->bytes, common, sizeof(common));
+	at = description->bytes + COMMON_SIZE;
 	for (i = 0; i < count; i++)
-		at = describe(begin, at, trampolines[i]);
-	enlist(begin);
-	descriptions++;
-	*description = begin;
+		at = describe(description->bytes, at, trampolines[i]);
+	enlist(description->bytes);
+	description_count++;
+	description->chunk = hp_chunk_of(trampolines[0]->code);
+	description->next = description->chunk->descriptions;
+	description->chunk->descriptions = description;
+	description->older = *descriptions;
+	*descriptions = description;
 	return true;
 }
 
-void hp_trampoline_forget(void *description)
+bool hp_trampoline_describe(struct hp_trampoline *const *trampolines,
+			    size_t count, struct hp_description **descriptions)
 {
+	void (*enlist)(void *) = NULL;
+	size_t run;
+
+	*descriptions = NULL;
+	if (count)
+		enlist = find_unwinder("__register_frame");
+	if (!enlist) /* nobody unwinds here */
+		return true;
+	for (; count; trampolines += run, count -= run) {
+		run = run_of(trampolines, count);
+		if (!describe_run(trampolines, run, enlist, descriptions)) {
+			hp_trampoline_forget(*descriptions);
+			*descriptions = NULL;
+			return false;
+		}
+	}
+	return true;
+}
+
+static void forget(struct hp_description *description)
+{
+	struct hp_description **place = &description->chunk->descriptions;
 	void (*delist)(void *) = find_unwinder("__deregister_frame");
 
-	if (description && delist) {
-		delist(description);
-		free(description);
-		descriptions--;
+	while (*place != description)
+		place = &(*place)->next;
+	*place = description->next;
+	if (!delist) /* it stays as it was told */
+		return;
+	delist(description->bytes);
+	free(description);
+	description_count--;
+}
+
+void hp_trampoline_forget(struct hp_description *descriptions)
+{
+	struct hp_description *older;
+
+	for (; descriptions; descriptions = older) {
+		older = descriptions->older;
+		forget(descriptions);
 	}
 	drop_unwinder();
+}
+
+void hp_trampoline_free_chunk(struct hp_space *space, struct hp_chunk *chunk)
+{
+	while (chunk->descriptions)
+		forget(chunk->descriptions);
+	drop_unwinder();
+	hp_chunk_give_back(space, chunk);
 }

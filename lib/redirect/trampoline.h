@@ -6,11 +6,12 @@
  * the very address that the jump's given bytes lead to.
  *
  * All of it is written before anybody can come there and never changed after.
- * A trampoline belongs to one function for ever: a thread may be in it.
+ * reclaim.c gives back what nobody can be in any more.
  */
 #ifndef HP_REDIRECT_TRAMPOLINE_H
 #define HP_REDIRECT_TRAMPOLINE_H
 
+#include "chunk.h"
 #include "code.h"
 #include "decode.h"
 #include "relay.h"
@@ -67,13 +68,22 @@ void hp_trampoline_undo(struct hp_space *space,
 /* After the last that was undone. */
 void hp_trampoline_abandon(void);
 
+/* Somebody may get there from now on. */
+void hp_trampoline_use(const struct hp_trampoline *trampoline);
+
+struct hp_description;
+
 /*
  * Tells the unwinder of C++ exceptions and of cancellation about @count
- * trampolines; for good, or until hp_trampoline_forget(*@description). Both
- * call the dynamic loader. False without memory.
+ * trampolines; until their chunks go, or until
+ * hp_trampoline_forget(*@descriptions). All of these call the dynamic loader.
+ * False without memory.
  */
 bool hp_trampoline_describe(struct hp_trampoline *const *trampolines,
-			    size_t count, void **description);
-void hp_trampoline_forget(void *description);
+			    size_t count, struct hp_description **descriptions);
+void hp_trampoline_forget(struct hp_description *descriptions);
+
+/* Gives it back, in which nobody is; its relays were. */
+void hp_trampoline_free_chunk(struct hp_space *space, struct hp_chunk *chunk);
 
 #endif

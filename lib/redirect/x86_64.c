@@ -302,11 +302,13 @@ static void describe_stack(const unsigned char *bytes, size_t left,
 	moved->stack_depth = 0;
 	moved->saved = -1;
 	moved->known_stack = false;
+	moved->calls = true; /* as far as is known */
 	if (ZYAN_FAILED(ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64,
 					 ZYDIS_STACK_WIDTH_64)) ||
 	    ZYAN_FAILED(ZydisDecoderDecodeFull(&decoder, bytes, left, &raw,
 					       operands)))
 		return;
+	moved->calls = raw.mnemonic == ZYDIS_MNEMONIC_CALL;
 	if (raw.mnemonic == ZYDIS_MNEMONIC_PUSH && raw.operand_width == 64) {
 		moved->known_stack = true;
 		moved->stack_depth = 8;

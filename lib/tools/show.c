@@ -119,12 +119,15 @@ static long kibibytes(const json_t *memory, const char *key)
 static void print_memory(const json_t *memory)
 {
 	hp_print("memory: %ld KiB of patches' code, %ld KiB of it retained, "
-		 "%ld KiB of their files, %ld KiB of records\n",
+		 "%ld KiB of their files, %ld KiB of records, %ld KiB of "
+		 "trampolines, %ld KiB of them idle\n",
 		 kibibytes(memory, "mapped_bytes"),
 		 kibibytes(memory, "retained_bytes"),
 		 kibibytes(memory, "file_bytes"),
 		 kibibytes(memory, "task_bytes") +
-			 kibibytes(memory, "record_bytes"));
+			 kibibytes(memory, "record_bytes"),
+		 kibibytes(memory, "redirect_bytes"),
+		 kibibytes(memory, "redirect_idle_bytes"));
 }
 
 static void print_process(const json_t *process, const json_t *greeting)
