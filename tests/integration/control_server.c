@@ -6,7 +6,9 @@
 #include "control_client.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -145,6 +147,58 @@ START_TEST(forked_child_can_serve_for_itself)
 }
 END_TEST
 
+/* A process that serves, and its child, which does nothing until @quit is
+ * closed; the child's number goes to @born. */
+static void serve_and_fork(const int *born, const int *quit)
+{
+	struct hotpatch_control_options options = make_options();
+	pid_t child;
+	char byte;
+
+	options.threadless = 1;
+	if (hotpatch_control_start(&options, &control, NULL))
+		_exit(1);
+	child = fork();
+	if (!child) {
+		close(quit[1]);
+		_exit(read(quit[0], &byte, 1) != 0);
+	}
+	if (write(born[1], &child, sizeof(child)) != sizeof(child))
+		_exit(2);
+	for (;;)
+		pause();
+}
+
+START_TEST(child_does_not_keep_a_dead_parents_socket_alive)
+{
+	struct hotpatch_control_options options = make_options();
+	int born[2];
+	int quit[2];
+	pid_t parent;
+	pid_t child;
+
+	hotpatch_control_stop(control);
+	ck_assert_int_eq(pipe2(born, O_CLOEXEC), 0);
+	ck_assert_int_eq(pipe2(quit, O_CLOEXEC), 0);
+	parent = fork();
+	if (!parent)
+		serve_and_fork(born, quit);
+	ck_assert_int_eq(read(born[0], &child, sizeof(child)), sizeof(child));
+	first.fd = try_connect();
+	ck_assert_int_ge(first.fd, 0);
+	ck_assert_int_eq(kill(parent, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(parent, NULL, 0), parent);
+	ck_assert_int_eq(kill(child, 0), 0);
+	ck_assert_ptr_null(receive(&first));
+	ck_assert_int_lt(try_connect(), 0);
+	ck_assert_int_eq(errno, ECONNREFUSED);
+	ck_assert_int_eq(hotpatch_control_start(&options, &control, NULL),
+			 HOTPATCH_OK);
+	join(&second);
+	close(quit[1]);
+}
+END_TEST
+
 /* True if the thread's file has a line that begins with @key and ends with
  * @value. */
 static bool has_line(const char *thread, const char *file, const char *key,
@@ -276,6 +330,7 @@ int main(void)
 	tcase_add_test(all, server_can_be_started_again);
 	tcase_add_test(all, forked_child_neither_serves_nor_unlinks);
 	tcase_add_test(all, forked_child_can_serve_for_itself);
+	tcase_add_test(all, child_does_not_keep_a_dead_parents_socket_alive);
 	tcase_add_loop_test(all, threads_of_the_server_take_no_signal, 0, 2);
 	tcase_add_test(all, host_can_drive_the_server_from_its_own_loop);
 	tcase_add_loop_test(

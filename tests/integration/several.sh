@@ -9,6 +9,7 @@ set -eu
 command=$1
 host=$2/test_integration_command_host
 bundle=$2/bundles/integration-command_host/fix.so
+instead=$2/bundles/integration-command_host/instead.so
 here=$(cd "$(dirname "$0")" && pwd)
 directory=$(mktemp -d /tmp/hotpatch-several-XXXXXX)
 export HOTPATCH_RUNTIME_DIR="$directory/run"
@@ -147,6 +148,29 @@ count already 1
 count ' undone ' 1
 [ "$(tell_host 0 call)" = 42 ] || fail 'the first was reverted'
 [ "$(tell_host 2 call)" = 41 ] || fail 'the third was not'
+release 1
+expect 0 --all revert --all-patches
+all_answer 41
+
+promise=what_was_replaced_and_does_not_come_back_is_told
+expect 0 --all apply "$bundle"
+hold 1
+expect 5 --all apply "$instead" --timeout 0.2
+complains_of "E_STALLED: $program ${host_pids[1]}: "
+count ' differs ' 2
+count 'It runs [0-9a-f]* now, and ran [0-9a-f]*+fix-answer@1 before' 2
+count ' failed ' 1
+release 1
+[ "$(tell_host 0 call)" = 41 ] || fail 'the first runs something'
+[ "$(tell_host 1 call)" = 42 ] || fail 'the second does not run what it did'
+expect 0 --all status
+count '+fix-answer@1$' 1
+expect 0 --pid "${host_pids[1]}" revert fix-answer
+expect 0 --all apply "$bundle"
+hold 1
+expect 5 --json --all apply "$instead" --timeout 0.2
+[ "$(grep -c '"outcome": "differs"' "$output")" -eq 2 ] || fail 'not in JSON'
+has '"code": "E_STATE"'
 release 1
 expect 0 --all revert --all-patches
 all_answer 41
