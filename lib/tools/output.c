@@ -103,14 +103,19 @@ void hp_table_add(struct hp_table *table, const char *format, ...)
 	table->count++;
 }
 
+bool hp_terminal_obeys(void)
+{
+	const char *terminal = getenv("TERM");
+
+	return terminal && strcmp(terminal, "dumb") != 0;
+}
+
 /* Only on a terminal, and not where somebody asked for none. */
 static bool wants_colours(void)
 {
 	const char *none = getenv("NO_COLOR");
-	const char *terminal = getenv("TERM");
 
-	return isatty(STDOUT_FILENO) && !(none && *none) && terminal &&
-	       strcmp(terminal, "dumb") != 0;
+	return isatty(STDOUT_FILENO) && hp_terminal_obeys() && !(none && *none);
 }
 
 /* Of the words that tables have for how things stand. */

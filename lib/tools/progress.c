@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The one line on standard error that says, while the command waits, what is
- * in the way. Only on a terminal.
+ * in the way. Only on a terminal that can erase it.
  */
 #include "tool.h"
 
@@ -26,7 +26,7 @@ void hp_progress_name(const char *text)
 
 bool hp_progress_wanted(void)
 {
-	return isatty(STDERR_FILENO);
+	return isatty(STDERR_FILENO) && hp_terminal_obeys();
 }
 
 /* A line that wrapped could not be erased. */

@@ -175,6 +175,9 @@ enum hotpatch_status hp_find_processes(const struct hp_options *options,
 /* Does the text of /proc/PID/cgroup say that the process is of this unit? */
 bool hp_cgroup_has_unit(const char *text, const char *unit);
 
+/* Is the terminal, if there is one, known for more than writing lines? */
+bool hp_terminal_obeys(void);
+
 /* One line of progress from the result of the method status. */
 bool hp_progress_wanted(void);
 void hp_progress_show(const json_t *status);

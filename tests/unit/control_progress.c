@@ -18,6 +18,11 @@ const char *hp_json_text(const json_t *object, const char *key)
 	return text ? text : "";
 }
 
+bool hp_terminal_obeys(void)
+{
+	return true;
+}
+
 json_int_t hp_json_number(const json_t *object, const char *key)
 {
 	return json_integer_value(json_object_get(object, key));
