@@ -5,6 +5,8 @@
  */
 #include "copy.h"
 
+#include "status.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -195,4 +197,58 @@ void hp_copy_sweep(int directory_fd)
 		if (is_ours(entry->d_name))
 			sweep_one(directory_fd, entry->d_name);
 	closedir(list);
+}
+
+static enum hotpatch_status folder_error(struct hotpatch_error *err,
+					 const char *name, const char *what)
+{
+	int cause = errno;
+
+	return hp_error(err, HOTPATCH_E_STORE, cause, name, "%s %s: %s", name,
+			what, strerror(cause));
+}
+
+enum hotpatch_status hp_folder_open(int directory_fd, const char *name,
+				    int *folder_fd, struct hotpatch_error *err)
+{
+	enum hotpatch_status status = HOTPATCH_OK;
+
+	*folder_fd = openat(directory_fd, name,
+			    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (*folder_fd < 0 && errno == ENOENT)
+		return HOTPATCH_E_NOT_FOUND;
+	if (*folder_fd < 0)
+		return folder_error(err, name, "cannot be opened");
+	errno = 0;
+	if (!hp_copy_is_private(*folder_fd))
+		status =
+			errno ? folder_error(err, name, "cannot be looked at") :
+				hp_error(err, HOTPATCH_E_UNSAFE_PATH, 0, name,
+					 "%s is not a directory of this user "
+					 "alone, with mode 0700",
+					 name);
+	if (status != HOTPATCH_OK)
+		close(*folder_fd);
+	return status;
+}
+
+enum hotpatch_status hp_folder_make(int directory_fd, const char *name,
+				    int *folder_fd, struct hotpatch_error *err)
+{
+	bool made = mkdirat(directory_fd, name, 0700) == 0;
+	enum hotpatch_status status;
+
+	if (!made && errno != EEXIST)
+		return folder_error(err, name, "cannot be made");
+	status = hp_folder_open(directory_fd, name, folder_fd, err);
+	if (status == HOTPATCH_E_NOT_FOUND)
+		return folder_error(err, name, "was taken away");
+	if (status != HOTPATCH_OK || !made)
+		return status;
+	/* The umask may have taken bits away. */
+	if (!fchmod(*folder_fd, 0700) && !fsync(directory_fd))
+		return HOTPATCH_OK;
+	status = folder_error(err, name, "cannot be used");
+	close(*folder_fd);
+	return status;
 }

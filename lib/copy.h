@@ -12,6 +12,7 @@
 
 #include "file.h"
 
+#include <hotpatch/status.h>
 #include <stdbool.h>
 
 #define HP_COPY_NAME_SIZE 32
@@ -36,5 +37,15 @@ void hp_copy_sweep(int directory_fd);
 
 /* The directory open in @fd: only we may read, write and search it. */
 bool hp_copy_is_private(int fd);
+
+/*
+ * A folder of @directory_fd that is private, too; the caller closes
+ * @folder_fd. The first gives E_NOT_FOUND, without an error, if it is not
+ * there, and the second makes it. E_STORE, E_UNSAFE_PATH.
+ */
+enum hotpatch_status hp_folder_open(int directory_fd, const char *name,
+				    int *folder_fd, struct hotpatch_error *err);
+enum hotpatch_status hp_folder_make(int directory_fd, const char *name,
+				    int *folder_fd, struct hotpatch_error *err);
 
 #endif

@@ -109,12 +109,15 @@ static enum hotpatch_status read_file(const struct hp_ledger *ledger,
 				      struct hotpatch_error *err)
 {
 	const char *name = ledger->name;
+	struct hotpatch_error why;
 	enum hotpatch_status status;
 	int fd;
 
-	status = hp_file_open(directory_fd, name, name, &fd, err);
+	status = hp_file_open(directory_fd, name, name, &fd, &why);
 	if (status == HOTPATCH_E_NOT_FOUND)
 		return HOTPATCH_OK;
+	if (status != HOTPATCH_OK && err)
+		*err = why;
 	if (status != HOTPATCH_OK)
 		return status;
 	status = hp_path_check_file(fd, name, err);

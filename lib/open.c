@@ -10,6 +10,7 @@
 #include "event.h"
 #include "held.h"
 #include "patch.h"
+#include "quarantine.h"
 #include "ratchet.h"
 #include "status.h"
 #include "task.h"
@@ -306,6 +307,13 @@ static void identify(struct hotpatch_patch *patch)
 	identity->sequence = patch->manifest.sequence;
 }
 
+/* If that cannot be written, it is to be said again next time. */
+static void forgive(const struct hotpatch_patch *patch)
+{
+	hp_quarantine_forgive(patch->identity.program, patch->identity.contents,
+			      NULL);
+}
+
 /* @path is NULL if the file was opened by somebody else. */
 static enum hotpatch_status
 open_file(struct hotpatch_patch *patch, const char *path, const char *object,
@@ -324,6 +332,8 @@ open_file(struct hotpatch_patch *patch, const char *path, const char *object,
 		return status;
 	identify(patch);
 	status = judge(patch, options, known, err);
+	if (status == HOTPATCH_OK && !(options && options->forgive))
+		status = hp_quarantine_find(&patch->identity, NULL, err);
 	if (status == HOTPATCH_OK)
 		status = check_age(patch, options, err);
 	if (status == HOTPATCH_OK)
@@ -339,7 +349,10 @@ open_file(struct hotpatch_patch *patch, const char *path, const char *object,
 		status = record(patch, options, err);
 	if (status != HOTPATCH_OK)
 		return status;
-	return list_loaded(patch, known, err);
+	status = list_loaded(patch, known, err);
+	if (status == HOTPATCH_OK && options && options->forgive)
+		forgive(patch);
+	return status;
 }
 
 /* Reads from @path, or from @fd if that is not negative. */

@@ -104,6 +104,7 @@ void hp_patch_destroy(struct hotpatch_patch *patch)
 	hp_redirects_release(patch);
 	hp_manifest_release(&patch->manifest);
 	hp_file_release(&patch->file);
+	hp_file_release(&patch->voucher.signature);
 	hp_imports_release(&patch->imports);
 	free(patch->imports.exporters);
 	free(patch->bindings);

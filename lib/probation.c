@@ -36,6 +36,7 @@
  */
 struct marker {
 	bool there;
+	unsigned int count; /* of marks that were not cleared */
 	pid_t owner;
 	struct hp_kept kept;
 	char file[FILE_NAME_SIZE];
@@ -94,53 +95,6 @@ static void forget(struct marker *marker)
 {
 	hp_store_relaxed(&marker->there, false); /* a handler may be late */
 	hp_file_let_go(&marker->kept);
-}
-
-/* ---- The folder ---- */
-
-/* E_NOT_FOUND, without an error, if it is not there. */
-static enum hotpatch_status open_folder(int directory_fd, int *folder_fd,
-					struct hotpatch_error *err)
-{
-	enum hotpatch_status status = HOTPATCH_OK;
-
-	*folder_fd = openat(directory_fd, FOLDER,
-			    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (*folder_fd < 0 && errno == ENOENT)
-		return HOTPATCH_E_NOT_FOUND;
-	if (*folder_fd < 0)
-		return store_error(err, "cannot be opened");
-	errno = 0;
-	if (!hp_copy_is_private(*folder_fd))
-		status = errno ? store_error(err, "cannot be looked at") :
-				 hp_error(err, HOTPATCH_E_UNSAFE_PATH, 0,
-					  FOLDER,
-					  FOLDER " is not a directory of this "
-						 "user alone, with mode 0700");
-	if (status != HOTPATCH_OK)
-		close(*folder_fd);
-	return status;
-}
-
-static enum hotpatch_status make_folder(int directory_fd, int *folder_fd,
-					struct hotpatch_error *err)
-{
-	bool made = mkdirat(directory_fd, FOLDER, 0700) == 0;
-	enum hotpatch_status status;
-
-	if (!made && errno != EEXIST)
-		return store_error(err, "cannot be made");
-	status = open_folder(directory_fd, folder_fd, err);
-	if (status == HOTPATCH_E_NOT_FOUND)
-		return store_error(err, "was taken away");
-	if (status != HOTPATCH_OK || !made)
-		return status;
-	/* The umask may have taken bits away. */
-	if (!fchmod(*folder_fd, 0700) && !fsync(directory_fd))
-		return HOTPATCH_OK;
-	status = store_error(err, "cannot be used");
-	close(*folder_fd);
-	return status;
 }
 
 /* Only an empty one goes. */
@@ -244,6 +198,7 @@ static enum hotpatch_status write_marker(int folder_fd, struct marker *marker,
 	if (fill(fd, folder_fd, identity) && hp_file_keep(fd, &marker->kept)) {
 		marker->identity = *identity;
 		marker->owner = getpid();
+		marker->count = 1;
 		/* Release pairs with hp_probation_note(). */
 		hp_store_release(&marker->there, true);
 		return HOTPATCH_OK;
@@ -262,15 +217,18 @@ static enum hotpatch_status mark(int directory_fd,
 	struct marker *marker;
 	int folder_fd;
 
-	if (find(identity))
+	marker = find(identity);
+	if (marker) {
+		marker->count++;
 		return HOTPATCH_OK;
+	}
 	marker = find_free();
 	if (!marker)
 		return hp_error(err, HOTPATCH_E_LIMIT, 0, identity->name,
 				"%d bundles are on probation, which is the "
 				"limit",
 				HP_PROBATION_LIMIT);
-	status = make_folder(directory_fd, &folder_fd, err);
+	status = hp_folder_make(directory_fd, FOLDER, &folder_fd, err);
 	if (status != HOTPATCH_OK)
 		return status;
 	status = write_marker(folder_fd, marker, identity, err);
@@ -301,7 +259,7 @@ static enum hotpatch_status clear(int directory_fd, struct marker *marker,
 	enum hotpatch_status status;
 	int folder_fd;
 
-	status = open_folder(directory_fd, &folder_fd, err);
+	status = hp_folder_open(directory_fd, FOLDER, &folder_fd, err);
 	if (status == HOTPATCH_OK) {
 		if (unlinkat(folder_fd, marker->file, 0) && errno != ENOENT)
 			status = store_error(err, "keeps a marker");
@@ -327,7 +285,9 @@ enum hotpatch_status hp_probation_clear(const struct hp_identity *identity,
 	if (status != HOTPATCH_OK)
 		return status;
 	marker = find(identity);
-	if (marker)
+	if (marker && marker->count > 1)
+		marker->count--;
+	else if (marker)
 		status = clear(directory_fd, marker, err);
 	hp_store_unlock();
 	return status;
@@ -501,7 +461,7 @@ enum hotpatch_status hp_probation_settle(int directory_fd,
 	enum hotpatch_status status;
 	int folder_fd;
 
-	status = open_folder(directory_fd, &folder_fd, err);
+	status = hp_folder_open(directory_fd, FOLDER, &folder_fd, err);
 	if (status == HOTPATCH_E_NOT_FOUND)
 		return HOTPATCH_OK;
 	if (status != HOTPATCH_OK)

@@ -28,7 +28,7 @@ struct hp_probationer {
 };
 
 /*
- * Writes the marker; nothing changes if there is one by this process. E_STATE
+ * Writes the marker, or counts if this process has one. E_STATE
  * without a configured directory: there is nobody to tell, and probation works
  * without. E_LIMIT, E_STORE, E_UNSAFE_PATH, E_NO_MEMORY. Blocks on files and
  * on the directory's lock.
@@ -36,7 +36,8 @@ struct hp_probationer {
 enum hotpatch_status hp_probation_mark(const struct hp_identity *identity,
 				       struct hotpatch_error *err);
 
-/* Removes it; OK if there is none; E_STATE without a configured directory;
+/* Takes one mark back, and removes the marker with the last; OK if there is
+ * none; E_STATE without a configured directory;
  * E_STORE, and then it is tried again at the end of the process. */
 enum hotpatch_status hp_probation_clear(const struct hp_identity *identity,
 					struct hotpatch_error *err);

@@ -16,7 +16,7 @@
 #include <string.h>
 #include <time.h>
 
-#define LIMIT 256
+#define LIMIT HP_QUARANTINE_LIMIT
 #define LINE_SIZE (HP_IDENTITY_LINE_SIZE + 24 + HP_REASON_SIZE)
 
 const struct hp_ledger hp_quarantine_ledger = {

@@ -16,6 +16,9 @@
 
 #define HP_REASON_SIZE 192
 
+/* Of all programs. */
+#define HP_QUARANTINE_LIMIT 256
+
 /* @time_s: since 1970, when it was added */
 struct hp_quarantined {
 	struct hp_identity identity;
@@ -25,7 +28,7 @@ struct hp_quarantined {
 
 /*
  * Adds it, or gives it another @reason; control characters of that become "?".
- * Of more than 256 the oldest goes. E_STATE without a configured directory;
+ * Of too many the oldest goes. E_STATE without a configured directory;
  * E_DAMAGED, E_STORE, E_NO_MEMORY, and the faults of files.
  */
 enum hotpatch_status hp_quarantine_add(const struct hp_identity *identity,

@@ -280,6 +280,9 @@ hp_trust_verify(const struct hp_file *file, const char *path,
 	if (status != HOTPATCH_OK)
 		return status;
 	status = verify(trust, file, &signature_file, object, voucher, err);
-	hp_file_release(&signature_file);
+	if (status == HOTPATCH_OK)
+		voucher->signature = signature_file;
+	else
+		hp_file_release(&signature_file);
 	return status;
 }

@@ -12,11 +12,13 @@
 #include <hotpatch/patch.h>
 #include <stdbool.h>
 
-/* Who vouches for a file; all zero if nobody was asked or nobody did. */
+/* Who vouches for a file, and the signature that says so, which its owner
+ * releases; all zero if nobody was asked or nobody did. */
 struct hp_voucher {
 	bool given;
 	unsigned char number[HP_KEY_NUMBER_SIZE];
 	unsigned char hash[HP_HASH_SIZE];
+	struct hp_file signature;
 };
 
 struct hp_trust;

@@ -8,6 +8,7 @@
 #ifndef HOTPATCH_HOTPATCH_H
 #define HOTPATCH_HOTPATCH_H
 
+#include <hotpatch/desired.h>
 #include <hotpatch/function.h>
 #include <hotpatch/health.h>
 #include <hotpatch/inventory.h>

@@ -118,6 +118,7 @@ hotpatch_configure(const struct hotpatch_config *config,
  *                      before @signature_path; NULL for none
  * @rollback:           load it although a signed bundle with a higher sequence
  *                      was accepted before, if these very contents were, too
+ * @forgive:            load it although it is in quarantine, and take it out
  * @check_only:         only judge it, against other patches too: nothing is
  *                      mapped, remembered or run, and there is a handle with
  *                      HOTPATCH_E_ALREADY alone
@@ -129,6 +130,7 @@ struct hotpatch_open_options {
 	const char *signature_path;
 	const int *signature_fd;
 	bool rollback;
+	bool forgive;
 	bool check_only;
 };
 
@@ -159,7 +161,8 @@ struct hotpatch_open_options {
  *          E_FOREIGN, E_NO_MODULE, E_TEXT, E_UNSUPPORTED; the signature's own
  *          E_UNSIGNED, E_SIGNATURE, E_SIGNATURE_LEGACY, E_UNTRUSTED_KEY,
  *          E_REVOKED_KEY, E_FORGED, and those of the keys E_KEY,
- *          E_UNSAFE_PATH, E_LIMIT; what is too old E_EXPIRED, E_REPLAYED,
+ *          E_UNSAFE_PATH, E_LIMIT; E_QUARANTINED if a process ended while it
+ *          was on probation, E_DAMAGED if that cannot be known; what is too old E_EXPIRED, E_REPLAYED,
  *          E_NOT_RECORDED; the loading's own E_STORE, E_UNSAFE_PATH, E_NOEXEC,
  *          E_LOAD, E_SWAPPED, E_NO_MEMORY; the caller's E_ARGUMENT,
  *          E_IN_SECTION, E_IN_CALLBACK, E_SECOND_COPY.

@@ -96,6 +96,8 @@
 	X(E_LOG_BROKEN, -96, "the log was changed by somebody else")           \
 	X(E_DAMAGED, -100, "a list of the private directory is damaged")       \
 	X(E_QUARANTINED, -101, "the bundle is in quarantine")                  \
+	X(E_DIVERGED, -102, "what is active is not what is desired")           \
+	X(E_SWITCHED_OFF, -103, "a file switches off what is desired")         \
 	X(E_UNHEALTHY, -110, "the process was not well with the patch")        \
 	X(E_INTERRUPTED, -111, "interrupted before the end")
 

@@ -8,7 +8,8 @@
 #include "steps.h"
 
 static const struct expectation cycle_table[] = {
-	OPEN_ROWS, CONFIGURED_ROWS, CHANGE_ROWS, UNMAP_ROWS, TABLE_END,
+	QUARANTINE_ROWS, OPEN_ROWS,  CONFIGURED_ROWS,
+	CHANGE_ROWS,	 UNMAP_ROWS, TABLE_END,
 };
 
 static void run_cycle(void)
@@ -40,11 +41,14 @@ END_TEST
 static const struct expectation named_table[] = {
 	REFUSED(fchmod, NULL, STEP_OPEN, HOTPATCH_E_STORE),
 	REFUSED(openat, "part-", STEP_OPEN, HOTPATCH_E_STORE),
-	/* For the sweep, and for the directory; then for the copy. */
-	WRITTEN_OTHERWISE(flock, "#1"),
-	WRITTEN_OTHERWISE(flock, "#2"),
-	REFUSED(flock, "#3", STEP_OPEN, HOTPATCH_E_STORE),
+	/* For the end of the look, the sweep, and the directory; then for the
+	 * copy. */
+	WRITTEN_OTHERWISE(flock, "#4"),
+	WRITTEN_OTHERWISE(flock, "#5"),
+	WRITTEN_OTHERWISE(flock, "#6"),
+	REFUSED(flock, "#7", STEP_OPEN, HOTPATCH_E_STORE),
 	TOLERATED(unlinkat, NULL, STEP_OPEN, "its second name does no harm"),
+	QUARANTINE_ROWS,
 	OPEN_ROWS,
 	CONFIGURED_ROWS,
 	CHANGE_ROWS,
@@ -136,6 +140,7 @@ static const struct expectation constructor_table[] = {
 		  "the host may reap the child before the library does"),
 	TOLERATED(prctl, NULL, STEP_OPEN, "in the child, a precaution"),
 	TOLERATED(setrlimit, NULL, STEP_OPEN, "in the child, a precaution"),
+	QUARANTINE_ROWS,
 	OPEN_ROWS,
 	CONFIGURED_ROWS,
 	CHANGE_ROWS,

@@ -247,6 +247,7 @@ END_TEST
 	}
 
 static const struct expectation held_table[] = {
+	QUARANTINE_ROWS,
 	OPEN_ROWS,
 	CONFIGURED_ROWS,
 	TOLERATED(membarrier, NULL, STEP_REVERT, "it is owed, and paid later"),
@@ -311,6 +312,7 @@ END_TEST
 
 /* Whoever cannot be looked at is not adopted. */
 static const struct expectation stalled_table[] = {
+	QUARANTINE_ROWS,
 	OPEN_ROWS,
 	CONFIGURED_ROWS,
 	{FAULT_membarrier, NULL, STEP_DRAIN, OK, HOTPATCH_E_TIMEOUT,

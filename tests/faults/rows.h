@@ -24,6 +24,7 @@
 /* Opening a file and loading what is in it. */
 #define OPEN_ROWS                                                              \
 	REFUSED(openat, ".so", STEP_OPEN, HOTPATCH_E_IO),                      \
+		REFUSED(openat, "quarantine", STEP_OPEN, HOTPATCH_E_IO),       \
 		WRITTEN_OTHERWISE(openat, "anonymous"),                        \
 		WRITTEN_OTHERWISE(openat, "/proc/"),                           \
 		WRITTEN_OTHERWISE(openat, "./"), UNSWEPT(opendir, NULL),       \
@@ -44,6 +45,20 @@
 			  "the loader refuses a noexec directory as well"),    \
 		REFUSED(dlopen, NULL, STEP_OPEN, HOTPATCH_E_LOAD),             \
 		REFUSED(dlsym, NULL, STEP_OPEN, HOTPATCH_E_SWAPPED)
+
+/* Before the others where a directory is configured: it is opened twice, first
+ * for the look at the quarantine, then for the copy. */
+#define QUARANTINE_ROWS                                                        \
+	WRITTEN_OTHERWISE(fstat, "#7"), WRITTEN_OTHERWISE(fstat, "#8"),        \
+		REFUSED(fstat, "#10", STEP_OPEN, HOTPATCH_E_STORE),            \
+		REFUSED(fstat, "#11", STEP_OPEN, HOTPATCH_E_STORE),            \
+		REFUSED(fstat, "#12", STEP_OPEN, HOTPATCH_E_STORE),            \
+		REFUSED(fstat, "#13", STEP_OPEN, HOTPATCH_E_STORE),            \
+		REFUSED(fstat, "#14", STEP_OPEN, HOTPATCH_E_STORE),            \
+		WRITTEN_OTHERWISE(lstat, NULL),                                \
+		WRITTEN_OTHERWISE(flock, "#1"),                                \
+		WRITTEN_OTHERWISE(flock, "#2"),                                \
+		REFUSED(flock, "#3", STEP_OPEN, HOTPATCH_E_STORE)
 
 #define CONFIGURED_ROWS REFUSED(mkdir, NULL, STEP_OPEN, HOTPATCH_E_STORE)
 

@@ -108,48 +108,55 @@ static enum hotpatch_status try_to_open(const char *name)
 /*
  * Numbers stand for what has no name: first comes the file with its signature,
  * then each part of the path to the keys and the keys, then the private
- * directory three times, for the look at the sequences, the copy, and the
- * record. At "./ #16" what others left is not swept, and the sequences come
- * next.
+ * directory four times, for the look at the quarantine and at the sequences,
+ * the copy, and the record. At "./ #24" what others left is not swept, and the
+ * sequences come next.
  */
-#define SIGNED_ROWS                                                               \
-	NOT_STORED(openat, "sequences.next"), UNREADABLE(openat, "sequences"),    \
-		UNREADABLE(openat, "hotpatch-signed"),                            \
-		UNREADABLE(openat, "/ #3"), UNREADABLE(openat, "/ #4"),           \
-		UNREADABLE(openat, "tmp #5"), UNREADABLE(openat, "keys #7"),      \
-		UNREADABLE(openat, ". #8"), UNREADABLE(openat, "revoked"),        \
-		UNREADABLE(openat, "trusted.pub"),                                \
-		{FAULT_openat,	"./ #16",                                         \
-		 STEP_OPEN,	OK,                                               \
-		 HOTPATCH_E_IO, "what others left lies there for the next one"},  \
-		UNREADABLE(fstat, "#10"), LOOKED_AT_AGAIN(fstat, "#16"),          \
-		UNREADABLE(fstat, "#17"), UNREADABLE(fstat, "#18"),               \
-		LOOKED_AT_AGAIN(fstat, "#19"), LOOKED_AT_AGAIN(fstat, "#26"),     \
-		LOOKED_AT_AGAIN(fstat, "#27"), LOOKED_AT_AGAIN(fstat, "#28"),     \
-		UNREADABLE(fstat, "#29"), UNREADABLE(fstat, "#30"),               \
-		NOT_STORED(fstat, "#11"), NOT_STORED(fstat, "#12"),               \
-		NOT_STORED(fstat, "#13"), NOT_STORED(fstat, "#14"),               \
-		NOT_STORED(fstat, "#15"), NOT_STORED(fstat, "#20"),               \
-		NOT_STORED(fstat, "#21"), NOT_STORED(fstat, "#22"),               \
-		NOT_STORED(fstat, "#23"), NOT_STORED(fstat, "#24"),               \
-		NOT_STORED(fstat, "#25"), UNREADABLE(fstat, NULL),                \
-		LOOKED_AT_AGAIN(lstat, NULL), NOT_STORED(fchmod, "#2"),           \
-		NOT_STORED(fsync, NULL), NOT_STORED(renameat, NULL),              \
-		TOLERATED(                                                        \
-			unlinkat, NULL, STEP_OPEN,                                \
-			"nobody was killed here, so there is nothing to remove"), \
-		NOT_STORED(flock, "#3"), NOT_STORED(flock, "#8"),                 \
-		TOLERATED(flock, "#9", STEP_OPEN,                                 \
-			  "the lock goes with the descriptor as well"),           \
-		REFUSED_IF_LASTING(                                               \
-			flock, NULL,                                              \
-			"it is swept by the next one, or the lock goes with "     \
-			"its descriptor"),                                        \
-		REFUSED(fdopendir, "#1", STEP_OPEN, HOTPATCH_E_NO_MEMORY),        \
-		UNSWEPT(readdir, "#10"), UNSWEPT(readdir, "#11"),                 \
-		UNSWEPT(readdir, "#12"), UNSWEPT(readdir, "#13"),                 \
-		UNREADABLE(readdir, "#1"), UNREADABLE(readdir, "#2"),             \
-		UNREADABLE(readdir, "#3"), UNREADABLE(readdir, "#4"),             \
+#define SIGNED_ROWS                                                                           \
+	NOT_STORED(openat, "sequences.next"), UNREADABLE(openat, "sequences"),                \
+		UNREADABLE(openat, "hotpatch-signed"),                                        \
+		WRITTEN_OTHERWISE(openat, "./ #31"),                                          \
+		UNREADABLE(openat, "/ #3"), UNREADABLE(openat, "/ #4"),                       \
+		UNREADABLE(openat, "tmp #5"), UNREADABLE(openat, "keys #7"),                  \
+		UNREADABLE(openat, ". #8"), UNREADABLE(openat, "revoked"),                    \
+		UNREADABLE(openat, "trusted.pub"),                                            \
+		{FAULT_openat,	"./ #24",                                                     \
+		 STEP_OPEN,	OK,                                                           \
+		 HOTPATCH_E_IO, "what others left lies there for the next one"},              \
+		UNREADABLE(fstat, "#10"), UNREADABLE(fstat, "#24"),                           \
+		UNREADABLE(fstat, "#25"), UNREADABLE(fstat, "#36"),                           \
+		UNREADABLE(fstat, "#37"), LOOKED_AT_AGAIN(fstat, "#16"),                      \
+		LOOKED_AT_AGAIN(fstat, "#17"), LOOKED_AT_AGAIN(fstat, "#23"),                 \
+		LOOKED_AT_AGAIN(fstat, "#26"), LOOKED_AT_AGAIN(fstat, "#33"),                 \
+		LOOKED_AT_AGAIN(fstat, "#34"), LOOKED_AT_AGAIN(fstat, "#35"),                 \
+		NOT_STORED(fstat, "#11"), NOT_STORED(fstat, "#12"),                           \
+		NOT_STORED(fstat, "#13"), NOT_STORED(fstat, "#14"),                           \
+		NOT_STORED(fstat, "#15"), NOT_STORED(fstat, "#18"),                           \
+		NOT_STORED(fstat, "#19"), NOT_STORED(fstat, "#20"),                           \
+		NOT_STORED(fstat, "#21"), NOT_STORED(fstat, "#22"),                           \
+		NOT_STORED(fstat, "#27"), NOT_STORED(fstat, "#28"),                           \
+		NOT_STORED(fstat, "#29"), NOT_STORED(fstat, "#30"),                           \
+		NOT_STORED(fstat, "#31"), NOT_STORED(fstat, "#32"),                           \
+		UNREADABLE(fstat, NULL), LOOKED_AT_AGAIN(lstat, NULL),                        \
+		NOT_STORED(fchmod, "#2"), NOT_STORED(fsync, NULL),                            \
+		NOT_STORED(renameat, NULL),                                                   \
+		TOLERATED(                                                                    \
+			unlinkat, NULL, STEP_OPEN,                                            \
+			"nobody was killed here, so there is nothing to remove"),             \
+		TOLERATED(flock, "#13", STEP_OPEN,                                            \
+			  "the lock goes with the descriptor as well"),                       \
+		NOT_STORED(flock, "#3"), NOT_STORED(flock, "#7"),                             \
+		NOT_STORED(flock, "#12"),                                                     \
+		REFUSED_IF_LASTING(                                                           \
+			flock, NULL,                                                          \
+			"it is swept by the next one, or the lock goes with its descriptor"), \
+		REFUSED(fdopendir, "#1", STEP_OPEN, HOTPATCH_E_NO_MEMORY),                    \
+		UNSWEPT(readdir, "#10"), UNSWEPT(readdir, "#11"),                             \
+		UNSWEPT(readdir, "#12"), UNSWEPT(readdir, "#13"),                             \
+		UNSWEPT(readdir, "#14"), UNSWEPT(readdir, "#15"),                             \
+		UNSWEPT(readdir, "#16"), UNSWEPT(readdir, "#17"),                             \
+		UNREADABLE(readdir, "#1"), UNREADABLE(readdir, "#2"),                         \
+		UNREADABLE(readdir, "#3"), UNREADABLE(readdir, "#4"),                         \
 		UNREADABLE(readdir, "#5")
 
 static const struct expectation signed_table[] = {
@@ -160,11 +167,11 @@ static const struct expectation signed_table[] = {
 /* The same without a record to read, so that the copy and the record come two
  * calls earlier. */
 static const struct expectation first_table[] = {
-	LOOKED_AT_AGAIN(fstat, "#17"),
-	NOT_STORED(fstat, "#18"),
-	NOT_STORED(fstat, "#19"),
 	LOOKED_AT_AGAIN(fstat, "#24"),
-	LOOKED_AT_AGAIN(fstat, "#25"),
+	NOT_STORED(fstat, "#25"),
+	NOT_STORED(fstat, "#26"),
+	LOOKED_AT_AGAIN(fstat, "#31"),
+	LOOKED_AT_AGAIN(fstat, "#32"),
 	SIGNED_ROWS,
 	OPEN_ROWS,
 	CONFIGURED_ROWS,

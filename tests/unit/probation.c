@@ -162,6 +162,8 @@ static void mark_twice_and_another(void)
 	must(count_entries(folder) == 1);
 	must(hp_probation_mark(&other, NULL) == HOTPATCH_OK);
 	must(count_entries(folder) == 2);
+	must(hp_probation_clear(&fix, NULL) == HOTPATCH_OK);
+	must(count_entries(folder) == 2);
 }
 
 START_TEST(each_bundle_has_one_marker)
