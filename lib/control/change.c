@@ -8,6 +8,7 @@
 #include "../engine.h"
 #include "../patch.h"
 #include "../status.h"
+#include "desired.h"
 #include "report.h"
 #include "wire.h"
 
@@ -279,9 +280,10 @@ static enum hotpatch_status try_kind(struct hp_change *change)
 	case HP_CHANGE_REVERT:
 		return try_revert(change);
 	case HP_CHANGE_REVERT_ALL:
-		break;
+		return try_revert_all(change);
+	default:
+		return hp_change_try_desired(change);
 	}
-	return try_revert_all(change);
 }
 
 bool hp_change_try(struct hp_change *change)

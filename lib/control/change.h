@@ -22,6 +22,11 @@ enum hp_change_kind {
 	HP_CHANGE_APPLY_STAGED,
 	HP_CHANGE_REVERT,
 	HP_CHANGE_REVERT_ALL,
+	HP_CHANGE_DESIRE, /* from here on: desired.h */
+	HP_CHANGE_UNDESIRE,
+	HP_CHANGE_DESIRED,
+	HP_CHANGE_CONVERGE,
+	HP_CHANGE_VERIFY,
 };
 
 /*
@@ -30,6 +35,7 @@ enum hp_change_kind {
  * @id:       of the request
  * @params:   keep @name, which is the bundle's file or the patch, and
  *            @unhealthy
+ * @exact:    of HP_CHANGE_CONVERGE
  * @open:     its signature's descriptor is filled in later
  * @options:  without a turn to wait for, which is waited for by trying again
  * @until_ms: when its turn has to have come
@@ -44,6 +50,7 @@ struct hp_change {
 	json_t *id;
 	json_t *params;
 	const char *name;
+	bool exact;
 	struct hotpatch_open_options open;
 	struct hotpatch_apply_options options;
 	uint64_t until_ms;

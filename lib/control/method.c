@@ -245,6 +245,9 @@ static enum hotpatch_status read_bundle(const struct call *call,
 		status = hp_params_flag(params, "rollback",
 					&change->open.rollback, call->err);
 	if (!status)
+		status = hp_params_flag(params, "forgive",
+					&change->open.forgive, call->err);
+	if (!status)
 		status = hp_params_text(params, "file", &change->name,
 					call->err);
 	return status;
@@ -337,6 +340,53 @@ static enum hotpatch_status serve_revert(const struct call *call)
 	return start(call, &change);
 }
 
+/* What shall be on, without a descriptor that comes along. */
+static enum hotpatch_status serve_recorded(const struct call *call,
+					   enum hp_change_kind kind)
+{
+	const json_t *params = call->request->params;
+	struct hp_change change = {.kind = kind, .fds = {-1, -1}};
+	enum hotpatch_status status = HOTPATCH_OK;
+	bool all = false;
+
+	if (kind == HP_CHANGE_CONVERGE)
+		status = read_options(call, &change);
+	if (!status)
+		status = hp_params_flag(params, "exact", &change.exact,
+					call->err);
+	if (!status)
+		status = hp_params_flag(params, "all", &all, call->err);
+	if (!status && !all &&
+	    (kind == HP_CHANGE_DESIRE || kind == HP_CHANGE_UNDESIRE))
+		status = read_name(call, &change.name);
+	return status ? status : start(call, &change);
+}
+
+static enum hotpatch_status serve_desire(const struct call *call)
+{
+	return serve_recorded(call, HP_CHANGE_DESIRE);
+}
+
+static enum hotpatch_status serve_undesire(const struct call *call)
+{
+	return serve_recorded(call, HP_CHANGE_UNDESIRE);
+}
+
+static enum hotpatch_status serve_desired(const struct call *call)
+{
+	return serve_recorded(call, HP_CHANGE_DESIRED);
+}
+
+static enum hotpatch_status serve_converge(const struct call *call)
+{
+	return serve_recorded(call, HP_CHANGE_CONVERGE);
+}
+
+static enum hotpatch_status serve_verify(const struct call *call)
+{
+	return serve_recorded(call, HP_CHANGE_VERIFY);
+}
+
 static enum hotpatch_status read_goal(const struct call *call,
 				      enum hotpatch_goal *goal)
 {
@@ -400,6 +450,11 @@ static const struct method methods[] = {
 	{"stage", HP_ACCESS_ADMIN, serve_stage},
 	{"apply", HP_ACCESS_ADMIN, serve_apply},
 	{"revert", HP_ACCESS_ADMIN, serve_revert},
+	{"desire", HP_ACCESS_ADMIN, serve_desire},
+	{"undesire", HP_ACCESS_ADMIN, serve_undesire},
+	{"desired", HP_ACCESS_ADMIN, serve_desired},
+	{"converge", HP_ACCESS_ADMIN, serve_converge},
+	{"verify", HP_ACCESS_ADMIN, serve_verify},
 };
 
 static enum hotpatch_status serve_method(const struct call *call)

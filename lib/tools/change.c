@@ -146,6 +146,16 @@ static enum hotpatch_status apply(struct hp_session *session,
 			  result, err);
 }
 
+enum hotpatch_status hp_apply_one(struct hp_session *session,
+				  const struct hp_options *options,
+				  json_t **result, struct hotpatch_error *err)
+{
+	enum hotpatch_status status = apply(session, options, result, err);
+
+	return !status && options->keep ? hp_keep(session, *result, err) :
+					  status;
+}
+
 enum hotpatch_status hp_command_apply(const struct hp_options *options,
 				      struct hotpatch_error *err)
 {
@@ -153,13 +163,17 @@ enum hotpatch_status hp_command_apply(const struct hp_options *options,
 	json_t *result = NULL;
 	enum hotpatch_status status;
 
+	if (hp_wants_several(options) && options->keep)
+		return hp_error(err, HOTPATCH_E_USAGE, 0, "apply",
+				"apply keeps what it applied to one process; "
+				"of several, use enable --now.");
 	if (hp_wants_several(options))
 		return hp_apply_several(options, err);
 	status = hp_session_open(options, &session, err);
 	if (!status && options->dry_run)
 		status = hp_check_bundle(&session, options, err);
 	else if (!status)
-		status = apply(&session, options, &result, err);
+		status = hp_apply_one(&session, options, &result, err);
 	if (!status && result)
 		show(options, json_incref(result), print_applied);
 	json_decref(result);
@@ -316,6 +330,13 @@ static enum hotpatch_status revert(struct hp_session *session,
 		status = await_revert(session, options, options->operand,
 				      result, err);
 	return status;
+}
+
+enum hotpatch_status hp_revert_one(struct hp_session *session,
+				   const struct hp_options *options,
+				   json_t **result, struct hotpatch_error *err)
+{
+	return revert(session, options, result, err);
 }
 
 enum hotpatch_status hp_command_revert(const struct hp_options *options,

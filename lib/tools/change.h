@@ -59,6 +59,18 @@ json_t *hp_foresee_revert(const json_t *facts,
 /* Whether one of them is not where the revert would bring it. */
 bool hp_foresees_change(const json_t *foreseen);
 
+/* Of one process, until the goal is reached. */
+enum hotpatch_status hp_apply_one(struct hp_session *session,
+				  const struct hp_options *options,
+				  json_t **result, struct hotpatch_error *err);
+enum hotpatch_status hp_revert_one(struct hp_session *session,
+				   const struct hp_options *options,
+				   json_t **result, struct hotpatch_error *err);
+
+/* Records the patch of an apply's result as desired, and adds that to it. */
+enum hotpatch_status hp_keep(struct hp_session *session, json_t *result,
+			     struct hotpatch_error *err);
+
 /* For several processes. */
 enum hotpatch_status hp_apply_several(const struct hp_options *options,
 				      struct hotpatch_error *err);

@@ -50,6 +50,11 @@ enum {
 	RENDEZVOUS = 'r',
 	VERIFY = 'v',
 	FOLLOW = 'F',
+	NOW = 'N',
+	KEEP = 'q',
+	FORGIVE = 'O',
+	EXACT = 'X',
+	DIRECTORY = 'D',
 };
 
 static const struct option long_options[] = {
@@ -85,15 +90,24 @@ static const struct option long_options[] = {
 	{"rendezvous", required_argument, NULL, RENDEZVOUS},
 	{"verify", required_argument, NULL, VERIFY},
 	{"follow", no_argument, NULL, FOLLOW},
+	{"now", no_argument, NULL, NOW},
+	{"keep", no_argument, NULL, KEEP},
+	{"forgive", no_argument, NULL, FORGIVE},
+	{"exact", no_argument, NULL, EXACT},
+	{"directory", required_argument, NULL, DIRECTORY},
 	{NULL, 0, NULL, 0},
 };
 
 static const struct hp_command commands[] = {
 	{"list", "", NULL, hp_command_list},
 	{"status", "", NULL, hp_command_status},
-	{"apply", "tPacwnxRr", "FILE", hp_command_apply},
+	{"apply", "tPacwnxRrqO", "FILE", hp_command_apply},
 	{"revert", "tPawnBr", "NAME", hp_command_revert},
 	{"wait", "tgw", "NAME", hp_command_wait},
+	{"enable", "tPacxRrNOD", "FILE", hp_command_enable},
+	{"disable", "tPaBrND", "NAME", hp_command_disable},
+	{"converge", "tnX", NULL, hp_command_converge},
+	{"verify", "", NULL, hp_command_verify},
 	{"inspect", "", "FILE", hp_command_inspect},
 	{"keygen", "fW", "NAME", hp_command_keygen},
 	{"sign", "kfCx", "FILE", hp_command_sign},
@@ -238,6 +252,8 @@ static const char **text_place(int letter, struct hp_options *options)
 		return &options->signature;
 	case VERIFY:
 		return &options->verify;
+	case DIRECTORY:
+		return &options->directory;
 	default:
 		return NULL;
 	}
@@ -328,6 +344,14 @@ static bool set_flag(int letter, struct hp_options *options)
 		return options->no_password = true;
 	case FOLLOW:
 		return options->follow = true;
+	case NOW:
+		return options->now = true;
+	case KEEP:
+		return options->keep = true;
+	case FORGIVE:
+		return options->forgive = true;
+	case EXACT:
+		return options->exact = true;
 	case HELP:
 		options->command = find_command("help");
 		return true;
@@ -383,12 +407,13 @@ static enum hotpatch_status judge_options(const struct hp_options *options,
 	return judge_goal(options, err);
 }
 
-/* "revert --all" means every patch, of one process: to revert something in
- * every process has to be said in full. */
+/* "revert --all" and "disable --all" mean every patch, of one process: to
+ * revert something in every process has to be said in full. */
 static void read_all(struct hp_options *options, const char *operand)
 {
-	if (!is_command(options, "revert") || operand || !options->all ||
-	    options->all_patches)
+	if ((!is_command(options, "revert") &&
+	     !is_command(options, "disable")) ||
+	    operand || !options->all || options->all_patches)
 		return;
 	options->all = false;
 	options->all_patches = true;

@@ -35,9 +35,10 @@ json_t *hp_change_params(const struct hp_options *options)
 
 json_t *hp_bundle_params(const struct hp_options *options, bool signed_bundle)
 {
-	return json_pack("{s:b, s:b, s:b, s:o}", "allow_constructors",
+	return json_pack("{s:b, s:b, s:b, s:b, s:o}", "allow_constructors",
 			 options->allow_constructors, "rollback",
-			 options->rollback, "signature", signed_bundle, "file",
+			 options->rollback, "forgive", options->forgive,
+			 "signature", signed_bundle, "file",
 			 hp_wire_text(options->operand));
 }
 

@@ -2,6 +2,7 @@
 /*
  * The commands that only look: list and status.
  */
+#include "desired.h"
 #include "several.h"
 
 #include <stdio.h>
@@ -254,6 +255,7 @@ static void print_status(const json_t *result, const json_t *greeting)
 	json_int_t count = hp_json_number(result, "blocker_count");
 
 	print_process(json_object_get(result, "process"), greeting);
+	hp_desired_print(result);
 	hp_print("\n");
 	if (json_array_size(patches))
 		print_patches(patches);
@@ -327,8 +329,13 @@ static enum hotpatch_status ask_status(struct hp_session *session,
 				       json_t **result,
 				       struct hotpatch_error *err)
 {
+	enum hotpatch_status status;
+
 	(void)options;
-	return hp_session_call(session, "status", NULL, &plain, result, err);
+	status = hp_session_call(session, "status", NULL, &plain, result, err);
+	if (!status)
+		hp_desired_add_to(session, *result);
+	return status;
 }
 
 enum hotpatch_status hp_command_status(const struct hp_options *options,

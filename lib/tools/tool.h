@@ -43,6 +43,11 @@ struct hp_list {
  * @operand:    the file or name, or NULL
  * @targets:    paths of builds; of check, a path or a process's number
  * @allows:     REASON:NAME
+ * @now:        of enable and disable: change the process, too
+ * @keep:       of apply: record it, too
+ * @forgive:    although it is in quarantine
+ * @exact:      of converge: revert what is not desired
+ * @directory:  of processes that need not run; NULL to ask the process
  * @output, @explain, @debug_directory, @verify: NULL if not given
  */
 struct hp_options {
@@ -58,6 +63,10 @@ struct hp_options {
 	bool adopt_sleepers;
 	bool allow_constructors;
 	bool rollback;
+	bool now;
+	bool keep;
+	bool forgive;
+	bool exact;
 	bool no_password;
 	long timeout_ms;
 	long rendezvous_ms;
@@ -72,6 +81,7 @@ struct hp_options {
 	const char *operand;
 	struct hp_list targets;
 	struct hp_list allows;
+	const char *directory;
 	const char *output;
 	const char *explain;
 	const char *debug_directory;
@@ -233,6 +243,14 @@ enum hotpatch_status hp_command_seal(const struct hp_options *options,
 enum hotpatch_status hp_command_check(const struct hp_options *options,
 				      struct hotpatch_error *err);
 enum hotpatch_status hp_command_assess(const struct hp_options *options,
+				       struct hotpatch_error *err);
+enum hotpatch_status hp_command_enable(const struct hp_options *options,
+				       struct hotpatch_error *err);
+enum hotpatch_status hp_command_disable(const struct hp_options *options,
+					struct hotpatch_error *err);
+enum hotpatch_status hp_command_converge(const struct hp_options *options,
+					 struct hotpatch_error *err);
+enum hotpatch_status hp_command_verify(const struct hp_options *options,
 				       struct hotpatch_error *err);
 enum hotpatch_status hp_command_log(const struct hp_options *options,
 				    struct hotpatch_error *err);

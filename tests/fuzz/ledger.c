@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fuzzes the reading of what lies in the private directory: the list of bundles
- * in quarantine, and markers of bundles on probation. The first byte chooses.
+ * Fuzzes the reading of what lies in the private directory: the lists of
+ * bundles that shall be on and of those in quarantine, and markers of bundles
+ * on probation. The first byte chooses.
  */
+#include "../../lib/desired.h"
 #include "../../lib/probation.h"
 
 #include <stdlib.h>
@@ -56,6 +58,17 @@ static void read_quarantine(struct hp_words lines)
 	}
 }
 
+static void read_desired(struct hp_words lines)
+{
+	char line[HP_IDENTITY_LINE_SIZE];
+	struct hp_desired desired;
+
+	while (hp_desired_take(&lines, &desired)) {
+		check_identity(&desired.identity);
+		demand(hp_desired_write(&desired, line) <= sizeof(line));
+	}
+}
+
 static void read_marker(const struct hp_file *file)
 {
 	struct hp_probationer probationer;
@@ -77,8 +90,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	file.size = size - 1;
 	if (file.size)
 		memcpy(file.bytes, data + 1, file.size);
+	lines.at = file.bytes;
+	lines.end = lines.at + file.size;
 	if (data[0] == 'm') {
 		read_marker(&file);
+	} else if (data[0] == 'd') {
+		read_desired(lines);
 	} else {
 		/* A digest that fits is found by nobody: go past it. */
 		if (hp_ledger_lines(&hp_quarantine_ledger, &file, &lines))

@@ -55,8 +55,8 @@ promise=commands_are_offered
 told '(c["name"] for c in help["commands"])' >"$directory/told"
 offered hotpatch '' >"$directory/offered"
 same commands
-[ "$(offered hotpatch --json ver)" = "$(printf 'verify-signature\nversion')" ] ||
-	fail "$(offered hotpatch --json ver)"
+[ "$(offered hotpatch --json veri)" = "$(printf 'verify\nverify-signature')" ] ||
+	fail "$(offered hotpatch --json veri)"
 
 promise=options_of_each_command_are_offered
 while read -r name; do

@@ -17,7 +17,10 @@ export HOTPATCH_RUNTIME_DIR="$directory/run"
 good=
 bad=
 
+host_pid=
+
 clean_up() {
+	[ -z "$host_pid" ] || stop
 	end_hosts
 	rm -rf "$directory"
 }
@@ -85,6 +88,45 @@ valid 0 revert --all-patches
 valid 3 apply "$host"
 valid 3 apply --dry-run "$host"
 valid 7 list --socket "$directory/none"
+
+promise=of_what_is_desired
+valid 1 enable "$bundle"
+valid 0 status
+valid 0 verify
+valid 1 disable fix-answer
+valid 1 converge
+desired=$directory/desired
+mkdir -m 700 "$desired"
+valid 0 enable --directory "$desired" --program x "$bundle"
+valid 0 disable --directory "$desired" --program x fix-answer
+valid 0 disable --directory "$desired" --program x --all-patches
+valid 2 converge --keep
+
+promise=of_what_is_desired_where_there_is_a_directory
+other_host=$host
+host=$2/test_integration_desired_host
+store=$directory/store
+host_pid=
+. "$here/scripts/restart.sh"
+# shellcheck disable=SC2119 # it has no keys
+start
+one=$2/bundles/integration-desired_host/one.so
+valid 0 enable --pid "$host_pid" "$one"
+valid 1 verify --pid "$host_pid"
+valid 0 converge --pid "$host_pid" --dry-run
+valid 0 converge --pid "$host_pid"
+valid 0 status --pid "$host_pid"
+valid 0 disable --pid "$host_pid" --all-patches --now
+valid 0 apply --pid "$host_pid" --keep "$one"
+valid 0 disable --pid "$host_pid" fix-one --now
+valid 0 enable --program test_integration_desired_host --now "$one"
+valid 0 verify --program test_integration_desired_host
+valid 0 converge --pid "$host_pid"
+valid 0 enable --directory "$store" --program "${host##*/}" "$bundle"
+valid 1 converge --pid "$host_pid"
+valid 1 converge --program "${host##*/}"
+stop
+host=$other_host
 
 promise=of_what_happened
 valid 0 log
