@@ -7,6 +7,7 @@
 #include "desired.h"
 
 #include "copy.h"
+#include "quarantine.h"
 #include "signature.h"
 #include "status.h"
 #include "store.h"
@@ -482,6 +483,8 @@ enum hotpatch_status hp_desired_read(const char *program,
 	if (status != HOTPATCH_OK)
 		return status;
 	sweep(&list);
+	hp_ledger_sweep(&ledger, list.directory_fd);
+	hp_ledger_sweep(&hp_quarantine_ledger, list.directory_fd);
 	set->off = is_off(list.directory_fd);
 	for (i = 0; i < list.count; i++)
 		if (!strcmp(list.items[i].identity.program, program))

@@ -142,6 +142,11 @@ enum hotpatch_status hp_ledger_read(const struct hp_ledger *ledger,
 	return status;
 }
 
+void hp_ledger_sweep(const struct hp_ledger *ledger, int directory_fd)
+{
+	unlinkat(directory_fd, ledger->next_name, 0);
+}
+
 /* False with errno: whichever file counts then, the change is refused. */
 static bool replace_file(const struct hp_ledger *ledger, int directory_fd,
 			 const char *text, size_t size)
@@ -151,7 +156,7 @@ static bool replace_file(const struct hp_ledger *ledger, int directory_fd,
 	int cause;
 	int fd;
 
-	unlinkat(directory_fd, next, 0); /* of somebody who was killed */
+	hp_ledger_sweep(ledger, directory_fd);
 	fd = openat(directory_fd, next, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
 		    0600);
 	if (fd < 0)

@@ -60,6 +60,9 @@ enum hotpatch_status hp_ledger_replace(const struct hp_ledger *ledger,
 				       size_t size, const char *object,
 				       struct hotpatch_error *err);
 
+/* Removes what somebody wrote who was killed before it counted. */
+void hp_ledger_sweep(const struct hp_ledger *ledger, int directory_fd);
+
 /* What is before the next @separator, which is passed; false, and nothing
  * moves, if there is none. */
 bool hp_words_take(struct hp_words *words, char separator,

@@ -244,7 +244,7 @@ enum hotpatch_status hp_quarantine_find(const struct hp_identity *identity,
 	if (status == HOTPATCH_OK && find(&list, identity, found))
 		status = hp_error(err, HOTPATCH_E_QUARANTINED, 0,
 				  identity->name,
-				  "%s is in quarantine: a process %s",
+				  "%s is in quarantine: %s",
 				  identity->name, found->reason);
 	hp_store_unlock();
 	hp_file_release(&list.file);

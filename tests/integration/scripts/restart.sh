@@ -43,6 +43,6 @@ call() {
 stop() {
 	[ -n "$host_pid" ] || return 0
 	exec {input}>&- {answers}<&-
-	wait "$host_pid" 2>/dev/null || true
+	{ wait "$host_pid" || true; } 2>/dev/null
 	host_pid=
 }
