@@ -243,8 +243,7 @@ enum hotpatch_status hp_quarantine_find(const struct hp_identity *identity,
 	status = read_list(directory_fd, &list, &count, err);
 	if (status == HOTPATCH_OK && find(&list, identity, found))
 		status = hp_error(err, HOTPATCH_E_QUARANTINED, 0,
-				  identity->name,
-				  "%s is in quarantine: %s",
+				  identity->name, "%s is in quarantine: %s",
 				  identity->name, found->reason);
 	hp_store_unlock();
 	hp_file_release(&list.file);

@@ -70,7 +70,7 @@ promise=commands_are_offered
 told '(c["name"] for c in help["commands"])' >"$directory/told"
 offered hotpatch '' >"$directory/offered"
 same commands
-is "$(printf 'verify-signature\nversion')" hotpatch --json ver
+is "$(printf 'verify\nverify-signature\nversion')" hotpatch --json ver
 is status hotpatch --program list --unit wait sta
 
 promise=options_of_a_command_are_offered
