@@ -260,14 +260,15 @@ static bool give_back(const struct attempt *attempt)
 	size_t index;
 
 	chunk = hp_chunk_of(attempt->start);
-	if (!chunk || chunk->gone != attempt->gone || !is_idle(chunk))
+	if (!chunk || chunk->gone != attempt->gone || !is_idle(chunk) ||
+	    !hp_trampoline_forget_chunk(chunk))
 		return false;
 	for (host = hp_host_first(); host; host = host->next) {
 		index = 0;
 		while ((record = next_in(chunk, host, &index)))
 			forget_trampoline(&space, record);
 	}
-	hp_trampoline_free_chunk(&space, chunk);
+	hp_chunk_give_back(&space, chunk);
 	return true;
 }
 

@@ -331,16 +331,13 @@ bool hp_trampoline_describe(struct hp_trampoline *const *trampolines,
 	return true;
 }
 
-static void forget(struct hp_description *description)
+static void forget(struct hp_description *description, void (*delist)(void *))
 {
 	struct hp_description **place = &description->chunk->descriptions;
-	void (*delist)(void *) = find_unwinder("__deregister_frame");
 
 	while (*place != description)
 		place = &(*place)->next;
 	*place = description->next;
-	if (!delist) /* it stays as it was told */
-		return;
 	delist(description->bytes);
 	free(description);
 	description_count--;
@@ -348,19 +345,26 @@ static void forget(struct hp_description *description)
 
 void hp_trampoline_forget(struct hp_description *descriptions)
 {
+	void (*delist)(void *) = NULL;
 	struct hp_description *older;
 
-	for (; descriptions; descriptions = older) {
+	if (descriptions)
+		delist = find_unwinder("__deregister_frame");
+	for (; delist && descriptions; descriptions = older) {
 		older = descriptions->older;
-		forget(descriptions);
+		forget(descriptions, delist);
 	}
 	drop_unwinder();
 }
 
-void hp_trampoline_free_chunk(struct hp_space *space, struct hp_chunk *chunk)
+bool hp_trampoline_forget_chunk(struct hp_chunk *chunk)
 {
-	while (chunk->descriptions)
-		forget(chunk->descriptions);
+	void (*delist)(void *) = NULL;
+
+	if (chunk->descriptions)
+		delist = find_unwinder("__deregister_frame");
+	while (delist && chunk->descriptions)
+		forget(chunk->descriptions, delist);
 	drop_unwinder();
-	hp_chunk_give_back(space, chunk);
+	return !chunk->descriptions;
 }

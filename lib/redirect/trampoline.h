@@ -83,7 +83,7 @@ bool hp_trampoline_describe(struct hp_trampoline *const *trampolines,
 			    size_t count, struct hp_description **descriptions);
 void hp_trampoline_forget(struct hp_description *descriptions);
 
-/* Gives it back, in which nobody is; its relays were. */
-void hp_trampoline_free_chunk(struct hp_space *space, struct hp_chunk *chunk);
+/* Tells it to forget what is in there; false if it cannot be told. */
+bool hp_trampoline_forget_chunk(struct hp_chunk *chunk);
 
 #endif

@@ -4,7 +4,10 @@
  * library made to fail in turn. A failure leaves the code, and what is mapped
  * where with which rights, as it was.
  */
+#include "../../lib/status.h"
 #include "picture.h"
+
+#include <hotpatch/inventory.h>
 #include <malloc.h>
 
 /* What this child makes fail. */
@@ -111,6 +114,52 @@ static void run_redirect(void)
 	report_blocks();
 }
 
+/* ---- What is given back ---- */
+
+static size_t bytes_now(void)
+{
+	struct hotpatch_memory_info info = {.size = sizeof(info)};
+
+	demand(hotpatch_memory_info(&info) == OK, "no figures");
+	return info.redirect_bytes;
+}
+
+static enum hotpatch_status poll_often(int turns, struct hotpatch_error *err)
+{
+	while (turns--) {
+		hotpatch_poll();
+		if (!bytes_now())
+			return OK;
+		nanosleep(&(struct timespec){0, 2000000}, NULL);
+	}
+	return hp_error(err, HOTPATCH_E_TIMEOUT, 0, "redirect",
+			"it is not given back");
+}
+
+/* Two that want relays of their own, and one without. */
+static void run_reclaim(void)
+{
+	static const struct hotpatch_function_name some[] = {
+		{.name = "shape_push_one"},
+		{.name = "shape_push_two"},
+		{.name = "shape_move_five"}};
+	enum hotpatch_status status;
+
+	demand(!hotpatch_redirect(some, 3, NULL), "at first");
+	demand(!hotpatch_redirect_release(some, 3, NULL), "at first");
+	if (armed_step(STEP_UNMAP, status, poll_often(4, &err)) &&
+	    status != OK) {
+		demand(bytes_now() > 0, "nothing is left");
+		status = poll_often(2000, NULL);
+	}
+	demand(status == OK, "memory is %s", hotpatch_status_name(status));
+	demand(!hotpatch_redirect(some, 3, NULL), "afterwards");
+	demand(shape_push_one(41) == 42 && shape_move_five(41) == 42,
+	       "it gives something else");
+	demand(!hotpatch_redirect_release(some, 3, NULL), "afterwards");
+	report_blocks();
+}
+
 #define UNANALYSED(fault, object, step)                                        \
 	REFUSED(fault, object, step, HOTPATCH_E_NOT_FOUND)
 #define UNCHANGED(fault, object)                                               \
@@ -167,6 +216,46 @@ static const struct expectation redirect_table[] = {
 	TABLE_END,
 };
 
+#define PUT_OFF(fault)                                                         \
+	{                                                                      \
+		FAULT_##fault, NULL, STEP_UNMAP, OK, HOTPATCH_E_TIMEOUT,       \
+			"it is kept, and tried again"                          \
+	}
+
+static const struct expectation reclaim_table[] = {
+	TOLERATED(dlclose, NULL, STEP_UNMAP, "the unwinder stays loaded"),
+	PUT_OFF(dlopen),
+	TOLERATED(pread, NULL, STEP_UNMAP, "the own stack is unwound instead"),
+	PUT_OFF(open),
+	PUT_OFF(openat),
+	PUT_OFF(fopen),
+	PUT_OFF(fgets),
+	PUT_OFF(read),
+	PUT_OFF(opendir),
+	PUT_OFF(fdopendir),
+	PUT_OFF(readdir),
+	PUT_OFF(malloc),
+	PUT_OFF(calloc),
+	PUT_OFF(realloc),
+	PUT_OFF(membarrier),
+	PUT_OFF(dlsym),
+	PUT_OFF(rt_sigaction),
+	PUT_OFF(backtrace),
+	TABLE_END,
+};
+
+START_TEST(every_fault_keeps_what_is_given_back_later)
+{
+	static const enum fault required[] = {FAULT_open, FAULT_pread,
+					      FAULT_opendir, FAULT_dlsym,
+					      FAULT_NONE};
+	static const struct scenario scenario = {
+		"reclaim", run_reclaim, reclaim_table, required, false};
+
+	exhaust(&scenario);
+}
+END_TEST
+
 START_TEST(every_fault_leaves_code_rights_and_mappings)
 {
 	static const enum fault required[] = {
@@ -183,6 +272,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		every_fault_leaves_code_rights_and_mappings,
+		every_fault_keeps_what_is_given_back_later,
 	};
 
 	return run_tests("redirect_faults", tests,
