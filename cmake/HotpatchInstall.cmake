@@ -10,6 +10,10 @@ set(HOTPATCH_CMAKEDIR ${CMAKE_INSTALL_LIBDIR}/cmake/hotpatch)
 install(TARGETS hotpatch EXPORT hotpatch-targets
 	LIBRARY COMPONENT runtime NAMELINK_COMPONENT development
 	ARCHIVE COMPONENT development)
+if(HOTPATCH_ROLLOUT_KIT)
+	install(TARGETS hotpatch_rollout EXPORT hotpatch-targets
+		ARCHIVE COMPONENT development)
+endif()
 install(DIRECTORY include/hotpatch ${PROJECT_BINARY_DIR}/include/hotpatch
 	TYPE INCLUDE COMPONENT development FILES_MATCHING PATTERN "*.h")
 install(FILES lib/hotpatch.3 DESTINATION ${CMAKE_INSTALL_MANDIR}/man3

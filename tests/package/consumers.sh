@@ -35,7 +35,7 @@ configure "$consumer" "$work/folder" -DHOTPATCH_SOURCE="$source_folder" \
 	-DBUILD_SHARED_LIBS=$shared -DCONSUMER_SEAL=SEAL
 quietly cmake --build "$work/folder"
 quietly ctest --test-dir "$work/folder" --output-on-failure
-[ "$(ctest --test-dir "$work/folder" -N | grep -c 'Test *#')" = 1 ] ||
+[ "$(ctest --test-dir "$work/folder" -N | grep -c 'Test *#')" = 2 ] ||
 	fail "a project that adds the folder gets the library's own tests"
 
 # The bundle is made anew with its host, not only the host.
@@ -55,6 +55,12 @@ export PKG_CONFIG_PATH=$work/moved/lib/pkgconfig
 LD_LIBRARY_PATH=$work/moved/lib quietly make -C "$work/make" \
 	-f "$source_folder/examples/make/Makefile" \
 	CC="$cc" PKG_CONFIG="$pkg_config" check
+
+# The kit for tests of rollouts, without CMake.
+# shellcheck disable=SC2046,SC2086 # words of their own
+quietly "$cc" -rdynamic "$consumer/fleet.c" -o "$work/make/fleet" \
+	$($pkg_config --cflags hotpatch) -lhotpatch-rollout \
+	$($pkg_config --libs hotpatch)
 
 if [ "$kind" = static ]; then
 	[ ! -e "$work/moved/lib/libhotpatch.so" ] || fail "a shared library too"
