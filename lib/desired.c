@@ -91,8 +91,10 @@ static enum hotpatch_status parse(struct hp_words lines, struct list *list,
 	size_t count = count_lines(&lines);
 
 	list->items = calloc(count + 1, sizeof(*list->items));
-	if (!list->items)
-		return no_memory(err);
+	if (!list->items) {
+		no_memory(err);
+		return HOTPATCH_E_NO_MEMORY;
+	}
 	while (hp_words_size(&lines))
 		if (list->count == count ||
 		    !hp_desired_take(&lines, &list->items[list->count++]))

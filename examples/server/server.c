@@ -39,6 +39,7 @@ struct options {
 	unsigned int port;
 	unsigned int threads;
 	const char *socket;
+	const char *patches;
 };
 
 struct worker {
@@ -266,7 +267,8 @@ static bool workers_start(struct worker *workers, struct options *options,
 
 static int usage(void)
 {
-	fputs("usage: server [--port N] [--threads N] [--socket PATH]\n",
+	fputs("usage: server [--port N] [--threads N] [--socket PATH] "
+	      "[--patches DIRECTORY]\n",
 	      stderr);
 	return 2;
 }
@@ -277,6 +279,7 @@ static bool options_read(struct options *options, int argc, char **argv)
 		{"port", required_argument, NULL, 'p'},
 		{"threads", required_argument, NULL, 't'},
 		{"socket", required_argument, NULL, 's'},
+		{"patches", required_argument, NULL, 'd'},
 		{0},
 	};
 	int name;
@@ -289,11 +292,43 @@ static bool options_read(struct options *options, int argc, char **argv)
 				(unsigned int)strtoul(optarg, NULL, 10);
 		else if (name == 's')
 			options->socket = optarg;
+		else if (name == 'd')
+			options->patches = optarg;
 		else
 			return false;
 	}
 	return optind == argc && options->port <= UINT16_MAX &&
 	       options->threads > 0 && options->threads <= WORKER_LIMIT;
+}
+
+/* Only what was refused is worth a line. */
+static void tell(const struct hotpatch_outcome *outcome, void *data)
+{
+	(void)data;
+	if (outcome->sentence[0])
+		fprintf(stderr, "server: %s\n", outcome->sentence);
+}
+
+/* What was on before a restart is on again before the first request. A bundle
+ * that is refused is no reason not to serve. */
+static bool patches_restore(const char *directory)
+{
+	const struct hotpatch_config config = {.size = sizeof(config),
+					       .directory = directory};
+	const struct hotpatch_converge_options options = {
+		.size = sizeof(options), .told = tell};
+	struct hotpatch_error err;
+	enum hotpatch_status status;
+
+	if (hotpatch_configure(&config, &err) != 0) {
+		fprintf(stderr, "server: %s\n", err.sentence);
+		return false;
+	}
+	status = hotpatch_converge(&options, &err);
+	if (status != HOTPATCH_OK && status != HOTPATCH_E_ALREADY &&
+	    status != HOTPATCH_E_DIVERGED)
+		fprintf(stderr, "server: %s\n", err.sentence);
+	return true;
 }
 
 static void wait_for_end(const sigset_t *ends)
@@ -322,6 +357,8 @@ int main(int argc, char **argv)
 	sigaddset(&ends, SIGINT);
 	pthread_sigmask(SIG_BLOCK, &ends, NULL);
 	item_fill();
+	if (options.patches && !patches_restore(options.patches))
+		return EXIT_FAILURE;
 	control_options.path = options.socket;
 	if (hotpatch_control_start(&control_options, &control, &err) != 0) {
 		fprintf(stderr, "server: %s\n", err.sentence);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is remembered of bundles on probation: whatever fails, a marker is there
- * or it was said that it is not, and what a dead process left is not lost.
+ * What is remembered of bundles on probation, and of those that shall be on:
+ * whatever fails, it is there or it was said that it is not, and what a dead
+ * process left is not lost.
  */
 #include "steps.h"
 
+#include "../../lib/desired.h"
 #include "../../lib/probation.h"
 
 #include <sys/wait.h>
@@ -131,9 +133,125 @@ START_TEST(every_fault_of_probation_is_told_and_forgets_nobody)
 }
 END_TEST
 
+/* ---- What is desired ---- */
+
+static char bytes[] = "the bundle";
+static char more_bytes[] = "its signature";
+
+static enum hotpatch_status add(const char *name, struct hotpatch_error *err)
+{
+	const struct hp_file bundle = {bytes, sizeof(bytes),
+				       hp_file_digest(bytes, sizeof(bytes))};
+	const struct hp_file signature = {more_bytes, sizeof(more_bytes), 0};
+	const struct hp_desired_bundle copies = {&bundle, &signature, NULL, 0};
+	struct hp_desired desired = {.constructors = false};
+
+	strcpy(desired.identity.name, name);
+	strcpy(desired.identity.program, name);
+	hp_identity_contents(&bundle, desired.identity.contents);
+	return hp_desired_add(&desired, &copies, err);
+}
+
+static void checked_add(const char *name)
+{
+	enum hotpatch_status status;
+
+	if (armed_step(STEP_APPLY, status, add(name, &err)) && status != OK) {
+		demand_cause(status);
+		status = add(name, NULL);
+	}
+	/* Only the flush of the directory may have failed. */
+	demand(status == OK || status == HOTPATCH_E_ALREADY, "adding is %s",
+	       hotpatch_status_name(status));
+}
+
+static void checked_remove(const char *name)
+{
+	enum hotpatch_status status;
+
+	if (armed_step(STEP_RELEASE, status,
+		       hp_desired_remove(name, NULL, &err)) &&
+	    status != OK) {
+		demand_cause(status);
+		status = hp_desired_remove(name, NULL, NULL);
+	}
+	demand(status == OK || status == HOTPATCH_E_ALREADY, "removing is %s",
+	       hotpatch_status_name(status));
+}
+
+/* A list that cannot be read is not taken for an empty one, nor a copy that
+ * cannot be read for a good one. */
+static void checked_read(const char *name)
+{
+	enum hotpatch_status status;
+	struct hp_desired_set set;
+	int signature_fd = -1;
+	int bundle_fd = -1;
+
+	if (armed_step(STEP_LOOK, status, hp_desired_read(name, &set, &err)) &&
+	    status != OK) {
+		demand_cause(status);
+		demand(!set.count && !set.list, "something was read");
+		status = hp_desired_read(name, &set, NULL);
+	}
+	demand(status == OK && set.count == 1, "reading is %s",
+	       hotpatch_status_name(status));
+	if (armed_step(STEP_OPEN, status,
+		       hp_desired_open(&set.list[0].identity, &bundle_fd,
+				       &signature_fd, &err)) &&
+	    status != OK) {
+		demand_cause(status);
+		demand(bundle_fd < 0 && signature_fd < 0, "something is open");
+		status = hp_desired_open(&set.list[0].identity, &bundle_fd,
+					 &signature_fd, NULL);
+	}
+	demand(status == OK && signature_fd >= 0, "opening is %s",
+	       hotpatch_status_name(status));
+	close(bundle_fd);
+	close(signature_fd);
+	free(set.list);
+}
+
+static void run_desired(void)
+{
+	struct hp_desired_set set;
+	struct facts before;
+	struct facts now;
+
+	use_private_directory();
+	/* The list is there from now on. */
+	demand(!add("other", NULL) && !hp_desired_remove("other", NULL, NULL),
+	       "adding and removing");
+	before = facts_now(version());
+	checked_add("server");
+	checked_read("server");
+	checked_remove("server");
+	/* What could not be removed goes with the next look. */
+	demand(!hp_desired_read("server", &set, NULL) && !set.count, "reading");
+	free(set.list);
+	now = facts_now(version());
+	demand_same(&before, &now, 0);
+	report_blocks();
+}
+
+START_TEST(every_fault_of_what_is_desired_is_told_and_leaves_nothing)
+{
+	static const enum fault required[] = {FAULT_openat,    FAULT_write,
+					      FAULT_fchmod,    FAULT_fsync,
+					      FAULT_mkdirat,   FAULT_renameat,
+					      FAULT_fdopendir, FAULT_malloc,
+					      FAULT_NONE};
+	static const struct scenario scenario = {"desired", run_desired, NULL,
+						 required, false};
+
+	exhaust(&scenario);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
+		every_fault_of_what_is_desired_is_told_and_leaves_nothing,
 		every_fault_of_probation_is_told_and_forgets_nobody,
 	};
 
