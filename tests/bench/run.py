@@ -30,6 +30,16 @@ PLAIN = ["no section", "shared counter", "pthread rwlock"]
 PEERS = ["urcu-qsbr", "urcu-memb", "urcu-mb", "urcu-bp", "ck_epoch"]
 SHADOW = ["member", "plain hash table", "shadow"]
 OBJECTS = ["16", "1024", "65536"]
+STEPS = ["open", "apply", "all moved", "revert", "unmapped"]
+FUNCTIONS = ["1", "10", "100", "1000", "10000", "100000"]
+THREADS = ["1", "4", "16", "64", "256", "1024"]
+MEGABYTES = ["10", "100", "1000", "4000"]
+# The rows of such tables that --quick has time for.
+QUICK = {
+    "a patch, by functions": FUNCTIONS[:4],
+    "a patch, by threads": THREADS[:2],
+    "a patch, by megabytes of memory": MEGABYTES[:1],
+}
 
 
 class Table:
@@ -97,6 +107,12 @@ def tables():
         Table("instructions of a call in a section", "instructions",
               OWN + PLAIN + PEERS, ["program"], OWN + PLAIN + PEERS),
         Table("a lookup of an object's datum", "ns", SHADOW, OBJECTS),
+        Table("a patch, by functions", "us", FUNCTIONS, STEPS),
+        Table("a patch, by threads", "us", THREADS,
+              [f"{kind}, {step}" for kind in ("asleep", "busy")
+               for step in STEPS]),
+        Table("a patch, by megabytes of memory", "us", MEGABYTES, STEPS,
+              MEGABYTES),
     ]
 
 
@@ -134,11 +150,30 @@ class Runner:
             self.take(self.run("bench_sections", count, "fenced"))
         except subprocess.CalledProcessError:
             self.leave_out("sections without membarrier: no seccomp filter")
+        self.apply()
         for objects in [] if self.quick else OBJECTS:
             words = self.run("bench_shadow", "times", objects).split()
             for row, value in zip(SHADOW, words[1:]):
                 self.tables["a lookup of an object's datum"].add(
                     row, objects, float(value))
+
+    def chosen(self, table):
+        return QUICK[table] if self.quick else self.tables[table].rows
+
+    def apply(self):
+        program = "bench_apply" if self.quick else "bench_apply_many"
+        one = os.path.join(self.folder, program + "_1.so")
+        for count in self.chosen("a patch, by functions"):
+            self.take(self.run(program, "functions", count, os.path.join(
+                self.folder, f"{program}_{count}.so")))
+        for count in self.chosen("a patch, by threads"):
+            for kind in ("asleep", "busy"):
+                self.take(self.run(program, "threads", kind, count, one))
+        for megabytes in self.chosen("a patch, by megabytes of memory"):
+            if int(megabytes) * 1024 > available_kilobytes() / 2:
+                self.leave_out(f"{megabytes} MB: not half of what is free")
+            else:
+                self.take(self.run(program, "memory", megabytes, one))
 
     def count_instructions(self):
         if self.quick:
@@ -185,8 +220,11 @@ class Runner:
             if self.quick and not table.samples:
                 continue
             lines += [f"{table.name}: no {row}, {column}"
-                      for row, column in table.lacking()]
+                      for row, column in table.lacking()
+                      if not self.quick or row in QUICK.get(table.name, [row])]
             for row in table.optional:
+                if self.quick and row in MEGABYTES:
+                    continue
                 if not any(known == row for known, _ in table.samples):
                     self.leave_out(f"{table.name}: {row} is not here")
         return lines
@@ -211,6 +249,10 @@ def field(path, name):
     except OSError:
         pass
     return ""
+
+
+def available_kilobytes():
+    return int(field("/proc/meminfo", "MemAvailable").split()[0])
 
 
 def machine(build):
@@ -283,7 +325,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", required=True)
     parser.add_argument("--output", required=True)
-    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
     runner = Runner(options.build, options.quick)

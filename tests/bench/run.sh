@@ -16,9 +16,13 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 build=
+programs=bench
 case " $* " in
 *" --build "*) ;;
 *) build=$root/build/release ;;
+esac
+case " $* " in
+*" --quick "*) programs=bench_quick ;;
 esac
 
 python3 -c '' 2>/dev/null || {
@@ -27,7 +31,7 @@ python3 -c '' 2>/dev/null || {
 }
 if [ -n "$build" ]; then
 	(cd "$root" && cmake --preset release >/dev/null &&
-		cmake --build --preset release --target bench)
+		cmake --build --preset release --target "$programs")
 	set -- --build "$build" "$@"
 fi
-exec python3 "$here/run.py" --output "$root/build/bench" "$@"
+exec python3 -B "$here/run.py" --output "$root/build/bench" "$@"

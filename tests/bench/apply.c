@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How long a patch takes from its file to the last thread and back, by what
+ * that may depend on and by what it must not.
+ *
+ * usage: apply functions ROW BUNDLE
+ *        apply threads busy|sleeping COUNT BUNDLE
+ *        apply memory MEGABYTES BUNDLE
+ */
+#include "sample.h"
+
+#include <hotpatch/hotpatch.h>
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define THREADS_MAX 1024
+
+static void must(enum hotpatch_status status, const struct hotpatch_error *err)
+{
+	if (status == HOTPATCH_OK)
+		return;
+	fprintf(stderr, "apply: %s: %s\n", hotpatch_status_name(status),
+		err->sentence);
+	exit(1);
+}
+
+/* ---- Threads ---- */
+
+static uint32_t stop;
+static sem_t working;
+static pthread_mutex_t rest = PTHREAD_MUTEX_INITIALIZER;
+
+static void *be_busy(void *unused)
+{
+	hotpatch_enter();
+	sem_post(&working);
+	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED))
+		hotpatch_safe_point();
+	hotpatch_leave();
+	return unused;
+}
+
+/* At rest, until the lock is released. */
+static void *be_asleep(void *unused)
+{
+	hotpatch_enter();
+	hotpatch_leave();
+	sem_post(&working);
+	pthread_mutex_lock(&rest);
+	pthread_mutex_unlock(&rest);
+	return unused;
+}
+
+static pthread_t threads[THREADS_MAX];
+
+static void threads_start(unsigned int count, void *(*be)(void *))
+{
+	pthread_attr_t small;
+	unsigned int i;
+
+	pthread_attr_init(&small);
+	pthread_attr_setstacksize(&small, 64 << 10);
+	sem_init(&working, 0, 0);
+	pthread_mutex_lock(&rest);
+	for (i = 0; i < count; i++)
+		if (pthread_create(&threads[i], &small, be, NULL) != 0)
+			exit(1);
+	for (i = 0; i < count; i++)
+		sem_wait(&working);
+	pthread_attr_destroy(&small);
+}
+
+static void threads_stop(unsigned int count)
+{
+	unsigned int i;
+
+	__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&rest);
+	for (i = 0; i < count; i++)
+		pthread_join(threads[i], NULL);
+}
+
+/* ---- Measuring ---- */
+
+static const char *table;
+static const char *row;
+static const char *prefix = "";
+static uint64_t since_ns;
+
+static void since(const char *column)
+{
+	char whole[64];
+	uint64_t at_ns = now_ns();
+
+	snprintf(whole, sizeof(whole), "%s%s", prefix, column);
+	sample(table, row, whole, (double)(at_ns - since_ns) / 1e3);
+	since_ns = now_ns();
+}
+
+/* Begun, until all threads have moved, and so on. */
+static void measure(const char *bundle)
+{
+	struct hotpatch_patch *patch;
+	struct hotpatch_error err;
+
+	since_ns = now_ns();
+	must(hotpatch_patch_open(bundle, NULL, &patch, &err), &err);
+	since("open");
+	must(hotpatch_patch_apply(patch, NULL, &err), &err);
+	since("apply");
+	must(hotpatch_patch_wait(patch, HOTPATCH_DRAINED, -1, &err), &err);
+	since("all moved");
+	must(hotpatch_patch_revert(patch, NULL, &err), &err);
+	since("revert");
+	must(hotpatch_patch_wait(patch, HOTPATCH_UNMAPPED, -1, &err), &err);
+	since("unmapped");
+	hotpatch_patch_close(patch);
+}
+
+static void measure_with_threads(const char *kind, const char *bundle)
+{
+	unsigned int count = (unsigned int)strtoul(row, NULL, 10);
+	bool busy = strcmp(kind, "busy") == 0;
+
+	if (count == 0 || count > THREADS_MAX)
+		exit(2);
+	prefix = busy ? "busy, " : "asleep, ";
+	threads_start(count, busy ? be_busy : be_asleep);
+	measure(bundle);
+	threads_stop(count);
+}
+
+static void measure_with_memory(const char *bundle)
+{
+	size_t size = strtoul(row, NULL, 10) << 20;
+	char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (memory == MAP_FAILED)
+		exit(1);
+	memset(memory, 1, size);
+	measure(bundle);
+	munmap(memory, size);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 4 && strcmp(argv[1], "functions") == 0) {
+		table = "a patch, by functions";
+		row = argv[2];
+		measure(argv[3]);
+	} else if (argc == 5 && strcmp(argv[1], "threads") == 0) {
+		table = "a patch, by threads";
+		row = argv[3];
+		measure_with_threads(argv[2], argv[4]);
+	} else if (argc == 4 && strcmp(argv[1], "memory") == 0) {
+		table = "a patch, by megabytes of memory";
+		row = argv[2];
+		measure_with_memory(argv[3]);
+	} else {
+		return 2;
+	}
+	return 0;
+}
