@@ -6,17 +6,21 @@
  * usage: apply functions ROW BUNDLE
  *        apply threads busy|sleeping COUNT BUNDLE
  *        apply memory MEGABYTES BUNDLE
+ *        apply active BUNDLE OTHER...	beside the others, which are active
+ *        apply cycles COUNT BUNDLE	what the process has more of then
  */
 #include "sample.h"
 
 #include <hotpatch/hotpatch.h>
 
+#include <malloc.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define THREADS_MAX 1024
 
@@ -148,6 +152,73 @@ static void measure_with_memory(const char *bundle)
 	munmap(memory, size);
 }
 
+static void measure_beside(const char *bundle, char **others, int count)
+{
+	struct hotpatch_patch *patch;
+	struct hotpatch_error err;
+	char number[16];
+	int i;
+
+	for (i = 0; i < count; i++) {
+		must(hotpatch_patch_open(others[i], NULL, &patch, &err), &err);
+		must(hotpatch_patch_apply(patch, NULL, &err), &err);
+		must(hotpatch_patch_wait(patch, HOTPATCH_DRAINED, -1, &err),
+		     &err);
+	}
+	snprintf(number, sizeof(number), "%d", count);
+	row = number;
+	measure(bundle);
+}
+
+/* ---- Growth ---- */
+
+static void one_cycle(const char *bundle)
+{
+	struct hotpatch_patch *patch;
+	struct hotpatch_error err;
+
+	must(hotpatch_patch_open(bundle, NULL, &patch, &err), &err);
+	must(hotpatch_patch_apply(patch, NULL, &err), &err);
+	must(hotpatch_patch_wait(patch, HOTPATCH_DRAINED, -1, &err), &err);
+	must(hotpatch_patch_revert(patch, NULL, &err), &err);
+	must(hotpatch_patch_wait(patch, HOTPATCH_UNMAPPED, -1, &err), &err);
+	hotpatch_patch_close(patch);
+}
+
+static double heap_kb(void)
+{
+	return (double)mallinfo2().uordblks / 1024;
+}
+
+static double resident_kb(void)
+{
+	FILE *file = fopen("/proc/self/statm", "r");
+	unsigned long pages = 0;
+
+	if (!file || fscanf(file, "%*u %lu", &pages) != 1)
+		exit(1);
+	fclose(file);
+	return (double)pages * (double)sysconf(_SC_PAGESIZE) / 1024;
+}
+
+/* A hundred cycles come first: they make what is kept and used again. */
+static void measure_growth(const char *column, const char *bundle)
+{
+	unsigned long count = strtoul(column, NULL, 10);
+	double resident;
+	double heap;
+	int i;
+
+	for (i = 0; i < 100; i++)
+		one_cycle(bundle);
+	heap = heap_kb();
+	resident = resident_kb();
+	while (count-- > 0)
+		one_cycle(bundle);
+	sample(table, "heap", column, heap_kb() - heap);
+	sample(table, "resident", column, resident_kb() - resident);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 4 && strcmp(argv[1], "functions") == 0) {
@@ -162,6 +233,12 @@ int main(int argc, char **argv)
 		table = "a patch, by megabytes of memory";
 		row = argv[2];
 		measure_with_memory(argv[3]);
+	} else if (argc >= 3 && strcmp(argv[1], "active") == 0) {
+		table = "a patch, by active patches";
+		measure_beside(argv[2], argv + 3, argc - 3);
+	} else if (argc == 4 && strcmp(argv[1], "cycles") == 0) {
+		table = "growth by cycles of one patch";
+		measure_growth(argv[2], argv[3]);
 	} else {
 		return 2;
 	}

@@ -34,11 +34,16 @@ STEPS = ["open", "apply", "all moved", "revert", "unmapped"]
 FUNCTIONS = ["1", "10", "100", "1000", "10000", "100000"]
 THREADS = ["1", "4", "16", "64", "256", "1024"]
 MEGABYTES = ["10", "100", "1000", "4000"]
+ACTIVE = ["0", "1", "4", "16"]
+CYCLES = ["1000", "10000"]
+GAPS = ["without patches", "with patches"]
+REDIRECTS = ["alone", "a thousand at once", "a thousand at once, again"]
 # The rows of such tables that --quick has time for.
 QUICK = {
     "a patch, by functions": FUNCTIONS[:4],
     "a patch, by threads": THREADS[:2],
     "a patch, by megabytes of memory": MEGABYTES[:1],
+    "a patch, by active patches": ACTIVE[:2],
 }
 
 
@@ -113,6 +118,13 @@ def tables():
                for step in STEPS]),
         Table("a patch, by megabytes of memory", "us", MEGABYTES, STEPS,
               MEGABYTES),
+        Table("a patch, by active patches", "us", ACTIVE, STEPS),
+        Table("growth by cycles of one patch", "kB", ["heap", "resident"],
+              CYCLES),
+        Table("pauses of a thread that spins", "us", GAPS,
+              ["longest", "99.99 % are shorter"], GAPS),
+        Table("redirecting a function", "us", REDIRECTS,
+              ["redirect", "release"], REDIRECTS),
     ]
 
 
@@ -151,6 +163,7 @@ class Runner:
         except subprocess.CalledProcessError:
             self.leave_out("sections without membarrier: no seccomp filter")
         self.apply()
+        self.tests()
         for objects in [] if self.quick else OBJECTS:
             words = self.run("bench_shadow", "times", objects).split()
             for row, value in zip(SHADOW, words[1:]):
@@ -174,6 +187,39 @@ class Runner:
                 self.leave_out(f"{megabytes} MB: not half of what is free")
             else:
                 self.take(self.run(program, "memory", megabytes, one))
+
+        others = [os.path.join(self.folder, f"bench_apply_other_{i + 1}.so")
+                  for i in range(16)]
+        one = os.path.join(self.folder, "bench_apply_1.so")
+        for count in self.chosen("a patch, by active patches"):
+            self.take(self.run("bench_apply", "active", one,
+                               *others[:int(count)]))
+
+    def grow(self):
+        one = os.path.join(self.folder, "bench_apply_1.so")
+        for count in [] if self.quick else CYCLES:
+            self.take(self.run("bench_apply", "cycles", count, one))
+
+    def tests(self):
+        """Programs that are tests by themselves, and tell times."""
+        if self.quick:
+            return
+        gap = os.path.join("..", "test_stress_gap")
+        if os.path.exists(os.path.join(self.folder, gap)):
+            for found in re.finditer(
+                    r"^(with\S* patches) .*? ([\d.]+) us \(.*p99.99 +([\d.]+)",
+                    self.run(gap, 1, 1), re.MULTILINE):
+                self.take_row("pauses of a thread that spins", *found.groups())
+        if os.path.exists(os.path.join(self.folder, "bench_redirect")):
+            for row, found in zip(REDIRECTS, re.finditer(
+                    r"^(?:alone|.*at once.*?) +([\d.]+) +([\d.]+)$",
+                    self.run("bench_redirect", "libcrypto.so.3"),
+                    re.MULTILINE)):
+                self.take_row("redirecting a function", row, *found.groups())
+
+    def take_row(self, name, row, *values):
+        for column, value in zip(self.tables[name].columns, values):
+            self.tables[name].add(row, column, float(value))
 
     def count_instructions(self):
         if self.quick:
@@ -223,7 +269,7 @@ class Runner:
                       for row, column in table.lacking()
                       if not self.quick or row in QUICK.get(table.name, [row])]
             for row in table.optional:
-                if self.quick and row in MEGABYTES:
+                if self.quick and table.name != "a call in a section":
                     continue
                 if not any(known == row for known, _ in table.samples):
                     self.leave_out(f"{table.name}: {row} is not here")
@@ -332,6 +378,7 @@ def main():
     rounds = 2 if options.quick else options.rounds
     for _ in range(rounds):
         runner.round()
+    runner.grow()
     runner.count_instructions()
     lacking = runner.lacking()
     results = {
