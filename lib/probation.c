@@ -28,6 +28,7 @@
 #define FILE_NAME_SIZE 48
 #define NAME_TRIES 1000
 #define FILE_LIMIT ((size_t)4 << 10)
+#define LONG_REASON_SIZE (HP_REASON_SIZE + 32)
 #define TEXT_SIZE (HP_IDENTITY_LINE_SIZE + HP_BOOT_SIZE + 128)
 
 /*
@@ -323,10 +324,11 @@ void hp_probation_note(const char *text, size_t size)
 
 	if (size > sizeof(line) - 1)
 		size = sizeof(line) - 1;
-	for (i = 0; i < size; i++)
-		line[i] = (unsigned char)text[i] < ' ' || text[i] == 0x7f ?
-				  '?' :
-				  text[i];
+	for (i = 0; i < size; i++) {
+		line[i] = text[i];
+		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
+			line[i] = '?';
+	}
 	line[size] = '\n';
 	for (i = 0; i < HP_PROBATION_LIMIT; i++)
 		/* Acquire pairs with the release in write_marker(). */
@@ -357,10 +359,10 @@ static bool is_locked(int fd)
 }
 
 static void explain(const struct hp_probationer *probationer,
-		    enum hp_process_fate fate, char reason[2 * HP_REASON_SIZE])
+		    enum hp_process_fate fate, char reason[LONG_REASON_SIZE])
 {
 	if (probationer->note[0])
-		snprintf(reason, 2 * HP_REASON_SIZE, "ended by itself: %s",
+		snprintf(reason, LONG_REASON_SIZE, "ended by itself: %s",
 			 probationer->note);
 	else if (fate == HP_PROCESS_GONE_WITH_BOOT)
 		strcpy(reason, "ended with the machine during probation");
@@ -373,7 +375,7 @@ static enum hotpatch_status judge(int directory_fd, const struct hp_file *file,
 				  bool *done, struct hotpatch_error *err)
 {
 	struct hp_probationer probationer;
-	char reason[2 * HP_REASON_SIZE];
+	char reason[LONG_REASON_SIZE];
 	enum hp_process_fate fate;
 
 	/* Not written to its end: then nothing was visible yet. */
