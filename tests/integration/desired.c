@@ -20,6 +20,15 @@ HOTPATCH_FUNCTION(int, number, (void))
 	return 0;
 }
 
+/* Nobody prepared it. */
+HOTPATCH_API int plain(void);
+
+__attribute__((noinline)) int plain(void)
+{
+	__asm__ volatile("");
+	return 0;
+}
+
 static char root[64];
 static char store[80];
 static bool dying;
@@ -526,6 +535,33 @@ START_TEST(code_and_targets_that_were_tampered_with_are_told)
 }
 END_TEST
 
+#ifdef HOTPATCH_TEST_REDIRECT
+static void keep_redirected(void)
+{
+	keep("plain");
+	expect_difference("");
+	expect_ok(hotpatch_undesire(NULL, &err));
+	converge_with(true, HOTPATCH_OK, "-plain=OK ");
+	expect_difference("");
+	ck_assert_int_eq(plain(), 0);
+	keep("plain");
+}
+
+static void find_redirected(void)
+{
+	converge(HOTPATCH_OK, "plain=OK ");
+	ck_assert_int_eq(plain(), 8);
+	expect_difference("");
+}
+
+START_TEST(redirected_functions_come_back_and_are_compared)
+{
+	in_process(keep_redirected, 0);
+	in_process(find_redirected, 0);
+}
+END_TEST
+#endif
+
 static void look_at_active_and_desired(void)
 {
 	keep("a");
@@ -581,6 +617,9 @@ int main(void)
 		without_a_directory_it_says_so,
 		exact_reverts_what_is_not_desired,
 		code_and_targets_that_were_tampered_with_are_told,
+#ifdef HOTPATCH_TEST_REDIRECT
+		redirected_functions_come_back_and_are_compared,
+#endif
 		active_and_desired_are_compared,
 		section_and_wrong_arguments_are_refused,
 	};

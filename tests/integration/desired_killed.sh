@@ -39,6 +39,7 @@ check() {
 	local names verified=0
 
 	through=()
+	# shellcheck disable=SC2119 # it has no keys
 	start
 	names=$(tr ' ' '\n' <<<"$outcomes" | grep -c = || true)
 	case $outcomes in
