@@ -137,15 +137,69 @@ static bool thread_is_clear(struct hp_proof *proof, int thread)
 	return !HP_KEEP(STRANGERS) || stranger_is_clear(proof, thread);
 }
 
+/* One that is suspended has what it returns to on its stack, wherever in it
+ * that ends; with what calls before left there. */
+static bool whole_stack_is_clear(struct hp_proof *proof,
+				 const struct hp_task_sight *sight)
+{
+	struct hp_stack_look look;
+
+	if (!sight->stack_start)
+		return fails(proof, sight->thread, sight->name,
+			     "has a stack that was not declared");
+	switch (hp_stack_search(proof->reader, sight->stack_start,
+				sight->stack_stop, proof->ranges, proof->count,
+				&look)) {
+	case HP_STACK_CLEAR:
+		return true;
+	case HP_STACK_FOUND:
+		return fails(proof, sight->thread, sight->name,
+			     "is in the old version, or was before");
+	default:
+		return fails(proof, sight->thread, sight->name, look.why);
+	}
+}
+
+/*
+ * Who is in no section may be in a function that was not marked. A look counts
+ * if the fiber did not begin to run meanwhile; the barriers, on both sides of
+ * it, order it and what fibers do to their stacks.
+ */
+static bool resting_fiber_is_clear(struct hp_proof *proof, size_t index,
+				   const struct hp_task_sight *before)
+{
+	bool runs = before->thread && hp_stack_thread_lives(before->thread);
+	struct hp_task_sight after;
+
+	if (before->thread == proof->self)
+		return true; /* own_stack_is_clear() tells */
+	if (!hp_barrier())
+		return fails(proof, before->thread, before->name,
+			     "cannot be looked at without membarrier");
+	if (!(runs ? stranger_is_clear(proof, before->thread) :
+		     whole_stack_is_clear(proof, before)))
+		return false;
+	if (hp_barrier() && hp_task_look(index, &after) &&
+	    after.turns == before->turns && after.thread == before->thread)
+		return true;
+	return fails(proof, before->thread, before->name,
+		     "runs outside of any section");
+}
+
 static bool fibers_are_clear(struct hp_proof *proof)
 {
 	struct hp_task_sight sight;
 	size_t i;
 
-	for (i = 0; hp_task_look(i, &sight); i++)
-		if (sight.kind == HP_TASK_FIBER &&
-		    !task_is_clear(proof, &sight))
+	for (i = 0; hp_task_look(i, &sight); i++) {
+		if (sight.kind != HP_TASK_FIBER)
+			continue;
+		if (!task_is_clear(proof, &sight))
 			return false;
+		if (proof->anywhere && (!sight.seen || !sight.stack_stop) &&
+		    !resting_fiber_is_clear(proof, i, &sight))
+			return false;
+	}
 	return true;
 }
 

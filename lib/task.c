@@ -71,6 +71,7 @@ static void clean(struct hp_task *task, int thread)
 	hp_store_relaxed(&task->head.where, NULL);
 	hp_store_relaxed(&task->held, 0);
 	hp_store_relaxed(&task->thread, thread);
+	hp_store_relaxed(&task->stack_start, 0);
 	hp_store_relaxed(&task->stack_stop, 0);
 }
 
@@ -436,7 +437,9 @@ bool hp_task_look(size_t index, struct hp_task_sight *sight)
 	sight->held = hp_load_relaxed(&task->held);
 	sight->frame = (uintptr_t)hp_load_relaxed(&task->head.frame);
 	sight->where = (uintptr_t)hp_load_relaxed(&task->head.where);
+	sight->stack_start = hp_load_relaxed(&task->stack_start);
 	sight->stack_stop = hp_load_relaxed(&task->stack_stop);
+	sight->turns = hp_load_relaxed(&task->head.reserved);
 	memcpy(sight->name, hp_arena_name(index), sizeof(sight->name));
 	return true;
 }
@@ -506,26 +509,46 @@ hotpatch_task_create(const struct hotpatch_task_options *options)
 	memset(name, 0, HP_NAME_SIZE);
 	if (options && options->name)
 		strncpy(name, options->name, HP_NAME_SIZE - 1);
-	if (options && options->stack)
+	if (options && options->stack) {
 		/* Relaxed: published with the kind. */
+		hp_store_relaxed(&task->stack_start, (uintptr_t)options->stack);
 		hp_store_relaxed(&task->stack_stop,
 				 (uintptr_t)options->stack +
 					 options->stack_size);
+	}
 	/* Release: pairs with hp_task_look(). */
 	hp_store_release(&task->kind, HP_TASK_FIBER);
 	return &task->head;
+}
+
+/* Fenced where nobody has a barrier: it is seen before what the fiber does to
+ * its stack. */
+static void count_turn(struct hotpatch_task *task)
+{
+	uint32_t turns = hp_load_relaxed(&task->reserved); /* its own */
+
+	if (use_fence)
+		/* Pairs with resting_fiber_is_clear(). */
+		hp_exchange_fenced(&task->reserved, turns + 1);
+	else
+		/* Relaxed: resting_fiber_is_clear() has a barrier. */
+		hp_store_relaxed(&task->reserved, turns + 1);
 }
 
 void hotpatch_task_switch(struct hotpatch_task *task)
 {
 	if (!native && !register_thread())
 		return;
-	/* Relaxed: for reports only; the view goes with the record. */
+	/* Relaxed: the view goes with the record; who looks for code on a
+	 * fiber's stack has a barrier on each side, or finds the count changed,
+	 * which goes up before the fiber runs. */
 	if (hotpatch_self != &native->head &&
 	    hotpatch_self != &unregistered.head)
 		hp_store_relaxed(&own(hotpatch_self)->thread, 0);
-	if (task)
+	if (task) {
+		count_turn(task);
 		hp_store_relaxed(&own(task)->thread, native->thread);
+	}
 	hotpatch_self = task ? task : &native->head;
 }
 

@@ -27,15 +27,15 @@ enum hp_task_kind {
  *          between the safe point and the section's frame at the last adoption
  * @kind:   enum hp_task_kind
  * @thread: id of the thread; for a fiber, of the one that runs it, or 0
- * @stack_stop: of a fiber, 0 if unknown
+ * @stack_start, @stack_stop: of a fiber, 0 if unknown
  */
 struct hp_task {
 	struct hotpatch_task head;
 	uint64_t held;
 	uint32_t kind;
 	int32_t thread;
+	uintptr_t stack_start;
 	uintptr_t stack_stop;
-	uint64_t padding;
 };
 
 /* Bits of @head.depth beside HOTPATCH_ENTERING and the count of enters. */
@@ -54,7 +54,9 @@ struct hp_task_sight {
 	uint64_t held;
 	uintptr_t frame;
 	uintptr_t where;
-	uintptr_t stack_stop;	 /* of a fiber, 0 if unknown */
+	uintptr_t stack_start;	 /* of a fiber, 0 if unknown */
+	uintptr_t stack_stop;	 /* likewise */
+	uint32_t turns;		 /* of a fiber, how often it came to run */
 	char name[HP_NAME_SIZE]; /* of a fiber */
 };
 

@@ -12,7 +12,8 @@
  *  - every thread that is no task is asleep with nothing of the code on its
  *    stack, because such threads may call entries at any time; so is every task
  *    at rest, if the code replaced a function that was not marked: it may be the
- *    one that the task waits in.
+ *    one that the task waits in. A fiber that nobody runs is asleep, with all of
+ *    its stack.
  *
  * Nobody can come in meanwhile: the targets were settled before, and a thread
  * that was seen clear can only get there through a target.

@@ -203,7 +203,9 @@ HOTPATCH_INLINE void hotpatch_safe_point(void)
  * struct hotpatch_task_options - how to declare a fiber
  * @size:       sizeof(struct hotpatch_task_options)
  * @name:       shown where the fiber is in the way; up to 15 bytes, or NULL
- * @stack:      lowest address of the fiber's stack, or NULL if unknown
+ * @stack:      lowest address of the fiber's stack, or NULL if unknown: then
+ *              code that replaced redirected functions stays mapped as long as
+ *              the fiber exists
  * @stack_size: its size in bytes
  */
 struct hotpatch_task_options {
