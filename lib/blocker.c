@@ -38,14 +38,6 @@ static bool is_in_image(const struct hotpatch_patch *patch, uintptr_t address)
 	       address < patch->image.stop;
 }
 
-/* Is what begins at @start the body that was compiled in? That of a redirected
- * function begins with its entry. */
-static bool is_body(const struct hotpatch_slot *slot, uintptr_t start)
-{
-	return (uintptr_t)slot->original == start ||
-	       (uintptr_t)slot->entry == start;
-}
-
 /* The slot whose old body has @address, as text; under the lock. */
 static void name_function(uintptr_t address, char *text, size_t size)
 {
@@ -59,10 +51,10 @@ static void name_function(uintptr_t address, char *text, size_t size)
 		if (is_in_image(patch, address))
 			hp_text_copy(text, size, patch->manifest.name);
 	for (module = hp_modules; module; module = module->next) {
-		if (!hp_module_function(&module->facts, address, &start, &stop))
-			continue;
 		for (i = 0; i < module->count; i++)
-			if (is_body(module->by_name[i], start))
+			if (hp_slot_original_code(module->by_name[i], &start,
+						  &stop) &&
+			    address >= start && address < stop)
 				hp_slot_name(module->by_name[i], text, size);
 	}
 }

@@ -48,6 +48,11 @@ enum hotpatch_status hp_redirects_take(struct hotpatch_patch *patch,
  * lock; hp_redirects_poll() does the rest. */
 void hp_redirects_let_go(struct hotpatch_patch *patch);
 
+/* Where a redirected function lies, but for what was moved out of it; reads
+ * nothing of its module. */
+bool hp_redirects_code(const struct hotpatch_slot *slot, uintptr_t *start,
+		       uintptr_t *stop);
+
 /* Looks for modules that came or went, and gives functions back. Under no lock;
  * calls the dynamic loader only if there is something to look for. */
 void hp_redirects_poll(void);

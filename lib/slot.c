@@ -10,6 +10,7 @@
 #include "atomic.h"
 #include "descriptor.h"
 #include "patch.h"
+#include "redirects.h"
 #include "status.h"
 #include "step.h"
 
@@ -360,25 +361,28 @@ void hp_slot_give_views_back(struct hotpatch_slot *slot)
 	}
 }
 
-static bool find_code(uintptr_t address, uintptr_t *start, uintptr_t *stop)
+/* Whose table has the slot; NULL for a redirected function's. */
+static const struct hp_module *find_table(const struct hotpatch_slot *slot)
 {
-	const struct hp_module *module;
+	const struct hp_module *module = hp_modules;
 
-	for (module = hp_modules; module; module = module->next)
-		if (address - module->facts.start <
-		    module->facts.stop - module->facts.start)
-			return hp_module_function(&module->facts, address,
-						  start, stop);
-	return false;
+	while (module && !(module->start && slot >= module->start &&
+			   slot < module->start + module->count))
+		module = module->next;
+	return module;
 }
 
 bool hp_slot_original_code(const struct hotpatch_slot *slot, uintptr_t *start,
 			   uintptr_t *stop)
 {
-	/* The original of a redirected function is behind its entry, but for
-	 * the first instruction, which is in no module. */
-	return find_code((uintptr_t)slot->original, start, stop) ||
-	       find_code((uintptr_t)slot->entry, start, stop);
+	const struct hp_module *table = find_table(slot);
+
+	/* A module that nobody prepared may be gone without a word, so that
+	 * nothing of it may be read here. */
+	return table ? hp_module_function(&table->facts,
+					  (uintptr_t)slot->original, start,
+					  stop) :
+		       hp_redirects_code(slot, start, stop);
 }
 
 void hp_slot_name(const struct hotpatch_slot *slot, char *text, size_t size)

@@ -77,6 +77,15 @@ void hp_redirects_let_go(struct hotpatch_patch *patch)
 	(void)patch;
 }
 
+bool hp_redirects_code(const struct hotpatch_slot *slot, uintptr_t *start,
+		       uintptr_t *stop)
+{
+	(void)slot;
+	(void)start;
+	(void)stop;
+	return false;
+}
+
 void hp_redirects_poll(void)
 {
 }

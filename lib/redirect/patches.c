@@ -165,6 +165,17 @@ void hp_redirects_let_go(struct hotpatch_patch *patch)
 	release_due = true;
 }
 
+bool hp_redirects_code(const struct hotpatch_slot *slot, uintptr_t *start,
+		       uintptr_t *stop)
+{
+	const struct hp_redirected *record = (const struct hp_redirected *)slot;
+	const struct hp_function *function = record->function;
+
+	*start = record->start;
+	*stop = record->start + (function->stop - function->start);
+	return true;
+}
+
 /* ---- Giving back ---- */
 
 /* Marks the records that patches hold, or takes the marks away; under the

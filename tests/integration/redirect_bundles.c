@@ -536,6 +536,26 @@ START_TEST(patch_can_go_while_its_library_is_away)
 }
 END_TEST
 
+/* Nobody has noticed it yet. */
+START_TEST(patch_is_described_while_its_library_is_away)
+{
+	struct library library = open_library();
+	struct hotpatch_patch *patch = apply_bundle("late");
+	struct hotpatch_blocker blocker;
+	struct holder holder;
+
+	close_library(&library);
+	ck_assert_uint_eq(bound(patch), 2);
+	holder_start(&holder);
+	begin_revert(patch);
+	ck_assert_uint_eq(hotpatch_blocker_list(&blocker, 1), 1);
+	ck_assert_uint_eq(bound(patch), 2);
+	holder_stop(&holder);
+	await_unmapped(patch);
+	expect_untouched();
+}
+END_TEST
+
 START_TEST(library_that_comes_during_a_transition_follows_it)
 {
 	struct hotpatch_patch *patch = open_bundle("late");
@@ -878,6 +898,7 @@ int main(void)
 		library_that_goes_and_comes_again_follows,
 		library_that_came_again_before_anybody_looked_follows,
 		patch_can_go_while_its_library_is_away,
+		patch_is_described_while_its_library_is_away,
 		library_that_comes_during_a_transition_follows_it,
 		callbacks_of_a_library_come_in_pairs,
 		library_of_another_build_is_refused,

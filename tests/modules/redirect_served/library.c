@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A library without any patchable function.
+ */
+#include "../redirect_bundles/library.c"
