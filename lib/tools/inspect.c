@@ -456,11 +456,9 @@ static enum hotpatch_status judge(const struct hp_manifest *manifest,
 			manifest->name, target->build_id, build_id);
 }
 
-/* The process itself judges the file, as for an apply. */
-static enum hotpatch_status ask_process(struct hp_session *session,
-					const struct hp_options *options,
-					bool *already,
-					struct hotpatch_error *err)
+enum hotpatch_status hp_ask_process(struct hp_session *session,
+				    const struct hp_options *options,
+				    bool *already, struct hotpatch_error *err)
 {
 	struct hp_request_options request = {.timeout_ms = ANSWER_MS};
 	struct hp_bundle_files files;
@@ -499,7 +497,7 @@ enum hotpatch_status hp_check_bundle(struct hp_session *session,
 	if (hp_change_access(session, NULL))
 		status = judge(&manifest, options, session->greeting, err);
 	else
-		status = ask_process(session, options, &already, err);
+		status = hp_ask_process(session, options, &already, err);
 	if (!status && options->json)
 		hp_print_json(json_pack("{s:b, s:b, s:o}", "dry_run", 1,
 					"already", already, "bundle",

@@ -261,6 +261,12 @@ enum hotpatch_status hp_command_help(const struct hp_options *options,
 enum hotpatch_status hp_command_version(const struct hp_options *options,
 					struct hotpatch_error *err);
 
+/* The process itself judges the bundle, as for an apply; *@already if it has
+ * it. */
+enum hotpatch_status hp_ask_process(struct hp_session *session,
+				    const struct hp_options *options,
+				    bool *already, struct hotpatch_error *err);
+
 /* What apply --dry-run does once it is connected. */
 enum hotpatch_status hp_check_bundle(struct hp_session *session,
 				     const struct hp_options *options,

@@ -6,7 +6,6 @@
  */
 #include "support.h"
 
-#include <pthread.h>
 #include <sys/mman.h>
 #include <ucontext.h>
 
@@ -40,6 +39,7 @@ static struct fiber {
 	char *stack;
 	int result;
 	int pipe[2]; /* if it is open, the fiber sleeps with its thread */
+	sem_t inside;
 } fiber;
 
 static void yield_to_scheduler(void)
@@ -51,10 +51,12 @@ void wait_inside(void)
 {
 	char byte;
 
-	if (!fiber.pipe[0])
+	if (!fiber.pipe[0]) {
 		yield_to_scheduler();
-	else
-		ck_assert_int_eq(read(fiber.pipe[0], &byte, 1), 1);
+		return;
+	}
+	sem_post(&fiber.inside);
+	ck_assert_int_eq(read(fiber.pipe[0], &byte, 1), 1);
 }
 
 /* What calls before it left on the stack is no more. */
@@ -169,7 +171,9 @@ START_TEST(fiber_that_sleeps_with_its_thread_keeps_it)
 
 	fiber_create(true);
 	ck_assert_int_eq(pipe(fiber.pipe), 0);
+	sem_init(&fiber.inside, 0, 0);
 	pthread_create(&thread, NULL, resume, NULL);
+	await_semaphore(&fiber.inside);
 	begin_revert_while_inside(patch);
 	expect_mapped(patch, "is in the old version");
 	ck_assert_int_eq(write(fiber.pipe[1], "", 1), 1);

@@ -3,12 +3,14 @@
  * The command check: can this bundle be applied to that program, and if not,
  * does the fix need a restart or is the bundle for another build? A seal for
  * the build is believed; without one the bundle is looked at as for sealing,
- * where there is debugging information.
+ * where there is debugging information. A process that serves is asked itself,
+ * as it knows what its memory has.
  */
 #include "seal.h"
 
 #include "../../sealed.h"
 #include "../../status.h"
+#include "../change.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -22,12 +24,14 @@ enum verdict {
 	HOTPATCHABLE,
 	RESTART_REQUIRED,
 	NOT_FOR_THIS_BUILD,
+	REFUSED,
 };
 
 /*
  * @target: the build that the bundle names and the target is, or NULL
  * @reason, @sentence: why it is not hotpatchable, for those that the analysis
  *                     has no part in
+ * @answer: what the process says, with --pid
  */
 struct check {
 	struct hp_file file;
@@ -38,6 +42,7 @@ struct check {
 	enum verdict verdict;
 	const char *reason;
 	char sentence[256];
+	struct hotpatch_error answer;
 	char path[PATH_ROOM];
 };
 
@@ -48,6 +53,8 @@ static const char *verdict_text(enum verdict verdict)
 		return "hotpatchable";
 	case RESTART_REQUIRED:
 		return "restart-required";
+	case REFUSED:
+		return "refused";
 	default:
 		return "not-for-this-build";
 	}
@@ -226,15 +233,53 @@ static enum hotpatch_status outcome(const struct check *check,
 		return hp_error(err, HOTPATCH_E_RESTART, 0, name,
 				"%s needs a restart: %s", name,
 				check->sentence);
+	case REFUSED:
+		*err = check->answer;
+		return err->status;
 	default:
 		return hp_error(err, HOTPATCH_E_WRONG_TARGET, 0, name, "%s: %s",
 				name, check->sentence);
 	}
 }
 
-static enum hotpatch_status run(struct check *check,
+/* Did the process answer that it would not take the bundle, or is it that
+ * nobody could be asked? */
+static bool is_answer(enum hotpatch_status status)
+{
+	return status != HOTPATCH_E_NO_PROCESS &&
+	       status != HOTPATCH_E_UNREACHABLE &&
+	       status != HOTPATCH_E_PROTOCOL &&
+	       status != HOTPATCH_E_PERMISSION && status != HOTPATCH_E_TIMEOUT;
+}
+
+/* It compares the bytes of redirected functions in its memory, and looks at
+ * what else is on. */
+static enum hotpatch_status ask(struct check *check,
 				const struct hp_options *options,
 				struct hotpatch_error *err)
+{
+	struct hp_session session;
+	bool already = false;
+	enum hotpatch_status status = hp_session_open(options, &session, err);
+
+	if (status)
+		return status;
+	status = hp_change_access(&session, err);
+	if (!status) {
+		status = hp_ask_process(&session, options, &already, err);
+		if (status && is_answer(status)) {
+			check->answer = *err;
+			decide(check, REFUSED, "process", err->sentence);
+			status = HOTPATCH_OK;
+		}
+	}
+	hp_session_close(&session);
+	return status;
+}
+
+static enum hotpatch_status run(struct check *check,
+				const struct hp_options *options,
+				const char *target, struct hotpatch_error *err)
 {
 	enum hotpatch_status status =
 		hp_file_read(options->operand, &check->file, err);
@@ -244,11 +289,13 @@ static enum hotpatch_status run(struct check *check,
 					   options->operand, &check->manifest,
 					   err);
 	if (!status)
-		status = find_target(check, options->targets.items[0], err);
+		status = find_target(check, target, err);
 	if (!status)
 		status = hp_binary_open(&check->binary, check->path, err);
 	if (!status)
 		status = judge(check, options, err);
+	if (!status && options->pid && check->verdict == HOTPATCHABLE)
+		status = ask(check, options, err);
 	if (status)
 		return status;
 	status = outcome(check, err);
@@ -264,12 +311,15 @@ enum hotpatch_status hp_command_check(const struct hp_options *options,
 {
 	struct check check = {.reason = ""};
 	enum hotpatch_status status;
+	char pid[16];
 
-	if (options->targets.count != 1)
+	if (options->targets.count + (options->pid != 0) != 1)
 		return hp_error(err, HOTPATCH_E_USAGE, 0, "check",
-				"check needs one --target; see hotpatch "
-				"--help.");
-	status = run(&check, options, err);
+				"check needs one --target or --pid; see "
+				"hotpatch --help.");
+	snprintf(pid, sizeof(pid), "%d", (int)options->pid);
+	status = run(&check, options,
+		     options->pid ? pid : options->targets.items[0], err);
 	hp_seal_close(&check.seal);
 	hp_binary_close(&check.binary);
 	hp_manifest_release(&check.manifest);
