@@ -80,6 +80,24 @@ debug -ex 'break debugged_redirected' -ex 'break debugged_released' -ex run \
 says OK E_FOREIGN
 hits 2
 
+promise="a breakpoint that is set behind the jump meanwhile stays when bytes are given back"
+debug -ex 'break debugged_redirected' -ex run -ex 'break *debugged_body' \
+	-ex continue -ex continue -ex continue -ex continue
+says OK OK
+hits 3
+
+promise="a step through the entry of a redirected function ends in its body"
+# shellcheck disable=SC2016 # the variable is gdb's
+debug -ex 'break debugged_redirected' -ex run -ex 'break *debugged' \
+	-ex continue -ex 'delete 2' -ex 'tbreak *debugged_body' \
+	-ex 'stepi' -ex 'info symbol $pc' -ex continue -ex continue
+says OK OK
+hits 1
+grep -q '^No symbol matches .pc' "$folder/output" ||
+	fail "the step did not leave the function"
+grep -q '^Temporary breakpoint .* in debugged ()$' "$folder/output" ||
+	fail "the body was not reached"
+
 promise="gdb finds the way from what was called by moved code to the caller"
 debug -ex 'break debugged_redirected' -ex run -ex 'break debugged_leaf' \
 	-ex continue -ex backtrace -ex 'delete 2' -ex continue

@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <ucontext.h>
 
 #define HEAD 32
 #define TRAP 0xcc
@@ -168,6 +169,45 @@ START_TEST(a_breakpoint_behind_the_jump_stays)
 }
 END_TEST
 
+static unsigned char trapped_byte;
+
+/* The application's own debugger: takes the breakpoint out and goes on there. */
+static void pass_breakpoint(int number, siginfo_t *info, void *place)
+{
+	greg_t *registers = ((ucontext_t *)place)->uc_mcontext.gregs;
+
+	(void)number;
+	(void)info;
+	if (registers[REG_RIP] != (greg_t)((uintptr_t)hardened + BODY + 1))
+		_exit(1);
+	exchange_byte(BODY, trapped_byte);
+	registers[REG_RIP]--;
+	traps++;
+}
+
+static void meet_breakpoint(void)
+{
+	trapped_byte = exchange_byte(BODY, TRAP);
+	traps = 0;
+	ck_assert_int_eq(call(1), 2);
+	ck_assert_int_eq(traps, 1);
+	ck_assert_uint_eq(byte_at(BODY), trapped_byte);
+}
+
+START_TEST(a_handler_of_traps_meets_breakpoints_before_meanwhile_and_afterwards)
+{
+	const struct sigaction action = {.sa_sigaction = pass_breakpoint,
+					 .sa_flags = SA_SIGINFO};
+
+	sigaction(SIGTRAP, &action, NULL);
+	meet_breakpoint();
+	expect_answer(HOTPATCH_OK, true);
+	meet_breakpoint();
+	expect_answer(HOTPATCH_OK, false);
+	meet_breakpoint();
+}
+END_TEST
+
 START_TEST(a_breakpoint_on_the_jump_is_not_overwritten)
 {
 	unsigned char jump;
@@ -261,6 +301,7 @@ int main(void)
 		no_thread_ever_meets_a_trap,
 		a_breakpoint_at_the_entry_is_refused_and_stays,
 		a_breakpoint_behind_the_jump_stays,
+		a_handler_of_traps_meets_breakpoints_before_meanwhile_and_afterwards,
 		a_breakpoint_on_the_jump_is_not_overwritten,
 		without_mprotect_there_is_a_status,
 		without_mremap_a_function_stays_redirected,
