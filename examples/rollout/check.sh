@@ -163,6 +163,11 @@ all=(1 2 3 4 5 6 7 8)
 roll_out=$(readme 'rollout.yml.*two.so$')
 all_instead='s/fix-two/fix-all/'
 
+# Where the library has signatures.
+! "$HOTPATCH" keygen "$work/key" --no-password >"$work/output" 2>&1 ||
+	"$HOTPATCH" sign "$work/rollout/fix-all.so" --key "$work/key.key" \
+		>"$work/output"
+
 promise=one_sick_host_takes_its_wave_back_and_stops
 sick=$work/rollout/host_vars/server-3.yml
 cp "$sick" "$work/well.yml"
@@ -176,6 +181,9 @@ recap rescued=0 1 2
 recapped 3
 runs +fix-all@2 1
 runs '' 2 3 4 5 6 7 8
+[ ! -e "$work/rollout/fix-all.so.minisig" ] ||
+	cmp "$work/rollout/fix-all.so.minisig" \
+		"$work/hosts/server-2/bundles/fix-all.so.minisig"
 answers 404 1
 answers 200 2 3 4
 recaps
@@ -237,6 +245,16 @@ cp "$work/well.yml" "$sick"
 promise=bundle_for_another_build_is_refused_with_a_sentence
 expect 2 "$roll_out --limit canary -e hotpatch_bundle=$(basename "$DOUBLE")"
 has 'server-1: Apply the patch: it is not for this process'
+runs '' 1
+
+promise=variables_reach_the_command_and_the_gate
+expect 2 "$roll_out --limit canary \
+	-e '{hotpatch_apply_options: [--there-is-none]}'"
+has 'server-1: Apply the patch: the command line was not understood'
+expect 2 "$roll_out --limit canary -e hotpatch_soak_s=1 \
+	-e '{hotpatch_health_command: [\"false\"]}'"
+has 'Let it run for a while'
+has 'server-1: Ask the command for its health'
 runs '' 1
 
 promise=no_client_noticed

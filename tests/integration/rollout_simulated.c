@@ -253,6 +253,35 @@ START_TEST(death_while_going_back_is_told)
 }
 END_TEST
 
+static void run_one(const char *const *argv, unsigned int start_ms)
+{
+	struct hotpatch_rollout_options options = fleet();
+
+	options.program = argv;
+	options.count = 1;
+	options.start_ms = start_ms;
+	expect_ok(hotpatch_rollout_run(&options, &report, &err));
+	ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1);
+	expect_waves(1, 0);
+	ck_assert_int_eq(report->results[0].failed, 1);
+}
+
+START_TEST(program_that_never_listens_fails_its_wave)
+{
+	static const char *const sleeps[] = {"sleep", "1000", NULL};
+	static const char *const missing[] = {"/there/is/none", NULL};
+
+	run_one(sleeps, 100);
+	expect_outcome(0, 1, HOTPATCH_ROLLOUT_UNREACHABLE, 0);
+	ck_assert_int_eq(report->results[0].status, HOTPATCH_E_TIMEOUT);
+	hotpatch_rollout_release(report);
+	run_one(missing, PATIENCE_MS);
+	expect_outcome(0, 1, HOTPATCH_ROLLOUT_DEAD, 0);
+	ck_assert_int_eq(report->results[0].status, HOTPATCH_E_NO_PROCESS);
+	hotpatch_rollout_release(report);
+}
+END_TEST
+
 static int run_as_function(const struct hotpatch_rollout_instance *instance)
 {
 	return host_run(instance->directory, instance->argument);
@@ -453,6 +482,7 @@ int main(int argc, char **argv)
 		stopped_one_is_unreachable_and_the_rollout_stops,
 		one_without_its_socket_is_unreachable,
 		death_while_going_back_is_told,
+		program_that_never_listens_fails_its_wave,
 		one_that_does_not_start_fails_its_wave,
 		health_command_is_run_for_each,
 		health_command_that_does_not_end_is_killed,
