@@ -62,6 +62,38 @@ static bool read_end(const char *name, enum hotpatch_state *state)
 	return found;
 }
 
+/* The last event of that phase or of becoming active, if it is of that phase. */
+static bool read_last(const char *name, enum hotpatch_phase phase,
+		      struct hotpatch_event *last)
+{
+	struct hotpatch_event event;
+	uint64_t after = 0;
+	bool found = false;
+
+	while (hotpatch_event_read(after, &event, 1)) {
+		after = event.sequence;
+		if (strcmp(event.patch, name) != 0 ||
+		    (event.phase != phase &&
+		     event.phase != HOTPATCH_PHASE_ACTIVE))
+			continue;
+		found = event.phase == phase;
+		*last = event;
+	}
+	return found;
+}
+
+enum hotpatch_status hp_change_report_lost(const char *name,
+					   struct hotpatch_error *err)
+{
+	struct hotpatch_event event;
+
+	if (!read_last(name, HOTPATCH_PHASE_UNHEALTHY, &event))
+		return hp_error(err, HOTPATCH_E_NO_PATCH, 0, name,
+				"No patch is called %s.", name);
+	return hp_error(err, HOTPATCH_E_UNHEALTHY, 0, name,
+			"%s was taken back: %s", name, event.object);
+}
+
 enum hotpatch_status hp_change_report_gone(const char *name, json_t **result,
 					   struct hotpatch_error *err)
 {

@@ -88,4 +88,8 @@ json_t *hp_change_report(const struct hotpatch_patch *patch, bool already);
 enum hotpatch_status hp_change_report_gone(const char *name, json_t **result,
 					   struct hotpatch_error *err);
 
+/* Likewise, for who wants it to be there: E_UNHEALTHY, else E_NO_PATCH. */
+enum hotpatch_status hp_change_report_lost(const char *name,
+					   struct hotpatch_error *err);
+
 #endif

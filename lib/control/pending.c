@@ -57,8 +57,7 @@ static enum hotpatch_status look_at_gone(const struct hp_wait *wait,
 					 struct hotpatch_error *err)
 {
 	if (wait->goal == HOTPATCH_HEALTHY)
-		return hp_error(err, HOTPATCH_E_NO_PATCH, 0, wait->name,
-				"No patch is called %s.", wait->name);
+		return hp_change_report_lost(wait->name, err);
 	return hp_change_report_gone(wait->name, result, err);
 }
 

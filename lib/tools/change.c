@@ -4,6 +4,7 @@
  */
 #include "change.h"
 #include "several.h"
+#include "verify.h"
 
 #include "../status.h"
 
@@ -132,7 +133,8 @@ static enum hotpatch_status apply(struct hp_session *session,
 				  const struct hp_options *options,
 				  json_t **result, struct hotpatch_error *err)
 {
-	const char *goal = goal_of(options, "active");
+	bool verified = hp_verify_is_wanted(options);
+	const char *goal = verified ? "active" : goal_of(options, "active");
 	enum hotpatch_status status = hp_change_access(session, err);
 	char name[256];
 
@@ -142,8 +144,11 @@ static enum hotpatch_status apply(struct hp_session *session,
 		return status;
 	hp_text_copy(name, sizeof(name),
 		     hp_json_text(json_object_get(*result, "patch"), "name"));
-	return await_goal(session, name, goal, hp_change_wait_ms(options),
-			  result, err);
+	status = await_goal(session, name, goal, hp_change_wait_ms(options),
+			    result, err);
+	if (!status && verified)
+		status = hp_verify_one(session, options, name, result, err);
+	return status;
 }
 
 enum hotpatch_status hp_apply_one(struct hp_session *session,

@@ -24,7 +24,7 @@ json_t *hp_wait_params(const char *name, const char *goal, long timeout_ms);
 
 /* The goal in the protocol's words: active is to be drained there. */
 const char *hp_goal_word(const char *goal);
-/* E_STATE if the goal was to be active, and it is not. */
+/* E_STATE, or E_UNHEALTHY, if the goal was to be active, and it is not. */
 enum hotpatch_status hp_goal_check(const char *goal, const json_t *result,
 				   struct hotpatch_error *err);
 

@@ -333,6 +333,7 @@ enum hotpatch_status hp_session_connect(const char *path,
 	enum hotpatch_status status;
 
 	*session = (struct hp_session){.fd = -1};
+	hp_text_copy(session->path, sizeof(session->path), path);
 	status = hp_socket_connect(path, &session->fd, err);
 	if (!status)
 		status = greet(session, err);

@@ -11,36 +11,20 @@
  */
 #include "change.h"
 #include "several.h"
+#include "verify.h"
 
 #include "../status.h"
 
 #include <string.h>
 
-static const char active[] = "active";
-static const char already[] = "already";
-static const char applying[] = "applying";
-static const char differs[] = "differs";
-static const char failed[] = "failed";
-static const char lost[] = "lost";
-static const char reached[] = "reached";
-static const char reverted[] = "reverted";
-static const char reverting[] = "reverting";
-static const char undone[] = "undone";
-static const char untouched[] = "untouched";
-
-static const json_t *patch_of(const struct hp_process *process)
-{
-	return json_object_get(process->result, "patch");
-}
-
 static bool has_state(const struct hp_process *process, const char *state)
 {
-	return !strcmp(hp_json_text(patch_of(process), "state"), state);
+	return !strcmp(hp_json_text(hp_process_patch(process), "state"), state);
 }
 
 /* A step that failed leaves the process out of what follows. Without its
  * connection nobody knows what became of what it was asked. */
-static void judge_step(struct hp_fleet *fleet, const char *when_done,
+static void judge_step(struct hp_fleet *fleet, enum hp_outcome when_done,
 		       bool visible)
 {
 	struct hp_process *process;
@@ -56,8 +40,8 @@ static void judge_step(struct hp_fleet *fleet, const char *when_done,
 			process->outcome =
 				visible && process->status ==
 							HOTPATCH_E_UNREACHABLE ?
-					lost :
-					failed;
+					HP_OUTCOME_LOST :
+					HP_OUTCOME_FAILED;
 	}
 }
 
@@ -73,7 +57,8 @@ static void admit(struct hp_fleet *fleet, bool change)
 			process->status = hp_change_access(&process->session,
 							   &process->err);
 		process->taking = !process->status;
-		process->outcome = process->status ? failed : untouched;
+		process->outcome = process->status ? HP_OUTCOME_FAILED :
+						     HP_OUTCOME_UNTOUCHED;
 	}
 }
 
@@ -124,9 +109,9 @@ static void leave_out_active(struct hp_fleet *fleet)
 		process = &fleet->processes[i];
 		process->taking = !process->status;
 		if (process->status)
-			process->outcome = failed;
-		else if (has_state(process, active)) {
-			process->outcome = already;
+			process->outcome = HP_OUTCOME_FAILED;
+		else if (has_state(process, "active")) {
+			process->outcome = HP_OUTCOME_ALREADY;
 			process->taking = false;
 		}
 	}
@@ -156,6 +141,9 @@ static json_t *name_params(const struct hp_options *options,
 	json_t *params = hp_change_params(options);
 
 	json_object_set_new(params, "name", hp_wire_text(process->patch));
+	if (process->first == HOTPATCH_E_UNHEALTHY)
+		json_object_set_new(params, "unhealthy",
+				    hp_wire_text(process->first_err.sentence));
 	return params;
 }
 
@@ -174,7 +162,7 @@ static void keep_names(struct hp_fleet *fleet)
 	for (i = 0; i < fleet->count; i++) {
 		process = &fleet->processes[i];
 		hp_text_copy(process->patch, sizeof(process->patch),
-			     hp_json_text(patch_of(process), "name"));
+			     hp_json_text(hp_process_patch(process), "name"));
 	}
 }
 
@@ -257,7 +245,7 @@ static void compare_versions(struct hp_fleet *fleet,
 
 	for (i = 0; i < fleet->count; i++)
 		fleet->processes[i].taking = fleet->processes[i].outcome ==
-					     undone;
+					     HP_OUTCOME_UNDONE;
 	change(fleet, options, "status", no_params);
 	for (i = 0; i < fleet->count; i++) {
 		process = &fleet->processes[i];
@@ -266,19 +254,22 @@ static void compare_versions(struct hp_fleet *fleet,
 		hp_text_copy(now, sizeof(now), effective(process));
 		if (!process->status && !strcmp(now, process->before))
 			continue;
-		process->outcome = differs;
+		process->outcome = HP_OUTCOME_DIFFERS;
 		hp_error(&process->err, HOTPATCH_E_STATE, 0, process->patch,
 			 "It runs %.100s now, and ran %.100s before.", now,
 			 process->before);
 	}
 }
 
-/* A process that did not come in time may still be on its way there. */
+/* A process that did not come in time may still be on its way there; one that
+ * is not well may go on with it until it is told. */
 static bool may_see_it(const struct hp_process *process)
 {
-	return process->outcome == active || process->outcome == applying ||
-	       (process->outcome == failed &&
-		process->status == HOTPATCH_E_TIMEOUT);
+	return process->outcome == HP_OUTCOME_ACTIVE ||
+	       process->outcome == HP_OUTCOME_APPLYING ||
+	       (process->outcome == HP_OUTCOME_FAILED &&
+		(process->status == HOTPATCH_E_TIMEOUT ||
+		 process->status == HOTPATCH_E_UNHEALTHY));
 }
 
 /*
@@ -306,13 +297,15 @@ static void undo(struct hp_fleet *fleet, const struct hp_options *options)
 	for (i = 0; i < fleet->count; i++) {
 		process = &fleet->processes[i];
 		if (process->taking)
-			process->outcome = process->status ? reverting : undone;
+			process->outcome = process->status ?
+						   HP_OUTCOME_REVERTING :
+						   HP_OUTCOME_UNDONE;
 	}
 	compare_versions(fleet, options);
 	for (i = 0; i < fleet->count; i++) {
 		process = &fleet->processes[i];
 		process->status = process->first;
-		if (process->outcome == differs)
+		if (process->outcome == HP_OUTCOME_DIFFERS)
 			process->status = HOTPATCH_E_STATE;
 		else
 			process->err = process->first_err;
@@ -321,134 +314,24 @@ static void undo(struct hp_fleet *fleet, const struct hp_options *options)
 
 static void apply_all(struct hp_fleet *fleet, const struct hp_options *options)
 {
+	bool verified = hp_verify_is_wanted(options);
 	struct hp_options forth = *options;
 
-	forth.goal = options->goal ? options->goal : active;
+	forth.goal = options->goal && !verified ? options->goal : "active";
 	keep_names(fleet);
 	change(fleet, &forth, "apply", name_params);
-	judge_step(fleet, applying, true);
+	judge_step(fleet, HP_OUTCOME_APPLYING, true);
 	if (!hp_fleet_failed(fleet) && strcmp(forth.goal, "none") != 0) {
 		await_goal(fleet, &forth);
-		judge_step(fleet, active, true);
+		judge_step(fleet, HP_OUTCOME_ACTIVE, true);
+	}
+	if (!hp_fleet_failed(fleet) && verified) {
+		if (!hp_verify_several(fleet, options))
+			return;
+		judge_step(fleet, HP_OUTCOME_ACTIVE, true);
 	}
 	if (hp_fleet_failed(fleet))
 		undo(fleet, options);
-}
-
-static json_t *report_one(const struct hp_process *process)
-{
-	json_t *object = json_pack("{s:o, s:s}", "process",
-				   hp_process_report(process), "outcome",
-				   process->outcome);
-
-	if (patch_of(process) && !process->status)
-		json_object_set_new(object, "patch",
-				    json_deep_copy(patch_of(process)));
-	if (process->status)
-		json_object_set_new(object, "error",
-				    hp_wire_error(&process->err));
-	return object;
-}
-
-static bool all_have(const struct hp_fleet *fleet, const char *outcome)
-{
-	size_t i;
-
-	for (i = 0; i < fleet->count; i++)
-		if (fleet->processes[i].outcome != outcome)
-			return false;
-	return true;
-}
-
-static json_t *report(const struct hp_fleet *fleet,
-		      const struct hp_options *options)
-{
-	json_t *list = json_array();
-	size_t i;
-
-	for (i = 0; i < fleet->count; i++)
-		json_array_append_new(list, report_one(&fleet->processes[i]));
-	return json_pack("{s:o, s:b, s:b}", "processes", list, "already",
-			 all_have(fleet, already), "dry_run", options->dry_run);
-}
-
-static void print(const struct hp_fleet *fleet)
-{
-	struct hp_table table = {.columns = 5};
-	const struct hp_process *process;
-	const json_t *patch;
-	size_t i;
-
-	hp_table_add(&table, "PROGRAM");
-	hp_table_add(&table, "PROCESS");
-	hp_table_add(&table, "OUTCOME");
-	hp_table_add(&table, "DRAINED");
-	hp_table_add(&table, "REMARK");
-	for (i = 0; i < fleet->count; i++) {
-		process = &fleet->processes[i];
-		patch = process->status ? NULL : patch_of(process);
-		hp_table_add(&table, "%s", process->found.program);
-		hp_table_add(&table, "%d", (int)process->found.pid);
-		hp_table_add(&table, "%s", process->outcome);
-		if (process->outcome == active || process->outcome == reverted)
-			hp_table_add(&table, "%.3f ms",
-				     (double)hp_json_number(patch, "drain_us") /
-					     1000);
-		else
-			hp_table_add(&table, "-");
-		hp_table_add(&table, "%s",
-			     process->status ? process->err.sentence : "");
-	}
-	hp_table_print(&table);
-	hp_table_release(&table);
-}
-
-static const char *plural(size_t count)
-{
-	return count == 1 ? "" : "es";
-}
-
-/* One line of what it comes to. */
-static void print_end(const struct hp_fleet *fleet,
-		      const struct hp_options *options)
-{
-	if (options->dry_run)
-		hp_print("nothing was changed\n");
-	else if (all_have(fleet, already))
-		hp_print("nothing had to be changed in %zu process%s\n",
-			 fleet->count, plural(fleet->count));
-}
-
-/* That some could not be brought back is not what began it. */
-static const struct hp_process *cause(const struct hp_fleet *fleet)
-{
-	size_t i;
-
-	for (i = 0; i < fleet->count; i++)
-		if (fleet->processes[i].status &&
-		    fleet->processes[i].outcome != differs)
-			return &fleet->processes[i];
-	return hp_fleet_failed(fleet);
-}
-
-static enum hotpatch_status show(struct hp_fleet *fleet,
-				 const struct hp_options *options,
-				 struct hotpatch_error *err)
-{
-	const struct hp_process *first = cause(fleet);
-	enum hotpatch_status status = HOTPATCH_OK;
-
-	if (first)
-		status = hp_fleet_error(first, err);
-	if (options->json) {
-		hp_print_json(
-			hp_json_outcome(report(fleet, options), status, err));
-		return status;
-	}
-	print(fleet);
-	if (!status)
-		print_end(fleet, options);
-	return status;
 }
 
 enum hotpatch_status hp_apply_several(const struct hp_options *options,
@@ -467,7 +350,7 @@ enum hotpatch_status hp_apply_several(const struct hp_options *options,
 	if (!status) {
 		if (!hp_fleet_failed(&fleet) && !options->dry_run)
 			apply_all(&fleet, options);
-		status = show(&fleet, options, err);
+		status = hp_fleet_show(&fleet, options, err);
 	}
 	hp_fleet_release(&fleet);
 	return status;
@@ -485,7 +368,7 @@ static enum hotpatch_status foresee(struct hp_fleet *fleet,
 	size_t i;
 
 	change(fleet, options, "status", no_params);
-	judge_step(fleet, untouched, false);
+	judge_step(fleet, HP_OUTCOME_UNTOUCHED, false);
 	for (i = 0; i < fleet->count; i++) {
 		process = &fleet->processes[i];
 		if (process->status)
@@ -493,7 +376,7 @@ static enum hotpatch_status foresee(struct hp_fleet *fleet,
 		facts = hp_foresee_revert(process->result, options);
 		process->taking = hp_foresees_change(facts);
 		if (!process->taking)
-			process->outcome = already;
+			process->outcome = HP_OUTCOME_ALREADY;
 		known += json_array_size(json_object_get(facts, "patches"));
 		json_decref(facts);
 	}
@@ -543,11 +426,11 @@ static void revert_all(struct hp_fleet *fleet, const struct hp_options *options)
 
 	back.goal = options->goal ? options->goal : "unmapped";
 	change(fleet, &back, "revert", revert_params);
-	judge_step(fleet, reverting, true);
+	judge_step(fleet, HP_OUTCOME_REVERTING, true);
 	keep_oldest(fleet, options);
 	if (strcmp(back.goal, "none") != 0) {
 		await_goal(fleet, &back);
-		judge_step(fleet, reverted, true);
+		judge_step(fleet, HP_OUTCOME_REVERTED, true);
 	}
 }
 
@@ -565,7 +448,7 @@ enum hotpatch_status hp_revert_several(const struct hp_options *options,
 	if (!status) {
 		if (!hp_fleet_failed(&fleet) && !options->dry_run)
 			revert_all(&fleet, options);
-		status = show(&fleet, options, err);
+		status = hp_fleet_show(&fleet, options, err);
 	}
 	hp_fleet_release(&fleet);
 	return status;
@@ -588,8 +471,8 @@ enum hotpatch_status hp_wait_several(const struct hp_options *options,
 				     sizeof(fleet.processes[i].patch),
 				     options->operand);
 		await_goal(&fleet, &waiting);
-		judge_step(&fleet, reached, false);
-		status = show(&fleet, options, err);
+		judge_step(&fleet, HP_OUTCOME_REACHED, false);
+		status = hp_fleet_show(&fleet, options, err);
 	}
 	hp_fleet_release(&fleet);
 	return status;

@@ -48,7 +48,7 @@ static const char usage[] =
 	"  --policy POLICY      then: reverse (default), wait or force\n"
 	"  --adopt-sleepers     let sleeping threads count as moved then\n"
 	"  --rendezvous SECONDS how long tasks may wait for one another (0.1)\n"
-	"  --wait=GOAL          active, drained, unmapped or none\n"
+	"  --wait=GOAL          active, drained, unmapped, healthy or none\n"
 	"  --dry-run            only check, and change nothing\n"
 	"apply:\n"
 	"  --allow-constructors run the bundle's constructors\n"
@@ -56,6 +56,11 @@ static const char usage[] =
 	"  --rollback           also if a newer bundle was accepted\n"
 	"  --forgive            although it is in quarantine\n"
 	"  --keep               and record it as desired\n"
+	"  --probation SECONDS  take it back if the process is not well so long\n"
+	"  --verify COMMAND     ask that, too; exit 0 is well\n"
+	"  --health-errors N    allow N more failures of 10000 requests\n"
+	"  --health-latency P   allow requests P percent of their time before\n"
+	"  --health-tail P      the same for 99 of 100 requests\n"
 	"enable, disable:\n"
 	"  --now                and apply it, or revert it\n"
 	"  --directory DIR      of --program NAME, which need not run\n"
@@ -63,7 +68,7 @@ static const char usage[] =
 	"  --exact              and revert what is not desired\n"
 	"  --dry-run            only say what would be done\n"
 	"wait:\n"
-	"  --wait=GOAL          active, drained (default) or unmapped\n"
+	"  --wait=GOAL          active, drained (default), unmapped or healthy\n"
 	"  --timeout SECONDS    10 by default, 0 for none\n"
 	"log:\n"
 	"  --follow             and what happens from now on\n"
@@ -88,8 +93,8 @@ static const char usage[] =
 	"  --allow REASON:NAME  accept what was refused; it is recorded\n"
 	"\n"
 	"exit: 0 as wished, 1 failed and undone, 2 usage, 3 not eligible,\n"
-	"  4 not authentic, 5 not drained in time, 7 process unreachable,\n"
-	"  8 no process\n";
+	"  4 not authentic, 5 not drained in time, 6 not healthy and taken back,\n"
+	"  7 process unreachable, 8 no process\n";
 
 enum hotpatch_status hp_command_help(const struct hp_options *options,
 				     struct hotpatch_error *err)

@@ -15,6 +15,7 @@
 
 #define DEFAULT_TIMEOUT_MS 10000
 #define LONGEST_S (24 * 3600)
+#define MOST_PERCENT 1000000
 
 /* Values of the options, and the letters in hp_command.accepts. */
 enum {
@@ -55,6 +56,10 @@ enum {
 	FORGIVE = 'O',
 	EXACT = 'X',
 	DIRECTORY = 'D',
+	PROBATION = 'b',
+	HEALTH_ERRORS = 'E',
+	HEALTH_LATENCY = 'L',
+	HEALTH_TAIL = 'I',
 };
 
 static const struct option long_options[] = {
@@ -95,13 +100,17 @@ static const struct option long_options[] = {
 	{"forgive", no_argument, NULL, FORGIVE},
 	{"exact", no_argument, NULL, EXACT},
 	{"directory", required_argument, NULL, DIRECTORY},
+	{"probation", required_argument, NULL, PROBATION},
+	{"health-errors", required_argument, NULL, HEALTH_ERRORS},
+	{"health-latency", required_argument, NULL, HEALTH_LATENCY},
+	{"health-tail", required_argument, NULL, HEALTH_TAIL},
 	{NULL, 0, NULL, 0},
 };
 
 static const struct hp_command commands[] = {
 	{"list", "", NULL, hp_command_list},
 	{"status", "", NULL, hp_command_status},
-	{"apply", "tPacwnxRrqO", "FILE", hp_command_apply},
+	{"apply", "tPacwnxRrqObvELI", "FILE", hp_command_apply},
 	{"revert", "tPawnBr", "NAME", hp_command_revert},
 	{"wait", "tgw", "NAME", hp_command_wait},
 	{"enable", "tPacxRrNOD", "FILE", hp_command_enable},
@@ -202,6 +211,18 @@ static enum hotpatch_status read_timeout(const char *text, long *timeout_ms,
 	return HOTPATCH_OK;
 }
 
+static enum hotpatch_status read_number(const char *text, long limit,
+					long *number,
+					struct hotpatch_error *err)
+{
+	char *end;
+
+	*number = strtol(text, &end, 10);
+	if (end == text || *end || *number < 1 || *number > limit)
+		return usage_error(err, text, "is not a number that fits");
+	return HOTPATCH_OK;
+}
+
 static enum hotpatch_status read_pid(const char *text, pid_t *pid,
 				     struct hotpatch_error *err)
 {
@@ -268,6 +289,25 @@ static enum hotpatch_status add_value(struct hp_list *list, const char *text,
 	return HOTPATCH_OK;
 }
 
+/* What a probation is about. */
+static enum hotpatch_status read_health_value(int letter, const char *text,
+					      struct hp_options *options,
+					      struct hotpatch_error *err)
+{
+	switch (letter) {
+	case HEALTH_ERRORS:
+		return read_number(text, 10000, &options->health_errors, err);
+	case HEALTH_LATENCY:
+		return read_number(text, MOST_PERCENT, &options->health_latency,
+				   err);
+	case HEALTH_TAIL:
+		return read_number(text, MOST_PERCENT, &options->health_tail,
+				   err);
+	default:
+		return read_timeout(text, &options->probation_ms, err);
+	}
+}
+
 /* Options of the commands that look at files. */
 static enum hotpatch_status read_file_value(int letter, const char *text,
 					    struct hp_options *options,
@@ -298,8 +338,8 @@ static enum hotpatch_status read_value(int letter, const char *text,
 {
 	static const char *const policies[] = {"reverse", "wait", "force",
 					       NULL};
-	static const char *const goals[] = {"active", "drained", "unmapped",
-					    "none", NULL};
+	static const char *const goals[] = {"active",  "drained", "unmapped",
+					    "healthy", "none",	  NULL};
 	const char **place = text_place(letter, options);
 
 	if (place) {
@@ -313,6 +353,11 @@ static enum hotpatch_status read_value(int letter, const char *text,
 		return read_timeout(text, &options->timeout_ms, err);
 	case RENDEZVOUS:
 		return read_timeout(text, &options->rendezvous_ms, err);
+	case PROBATION:
+	case HEALTH_ERRORS:
+	case HEALTH_LATENCY:
+	case HEALTH_TAIL:
+		return read_health_value(letter, text, options, err);
 	case POLICY:
 		return read_choice(text, policies, &options->policy, err);
 	case WAIT:
@@ -368,6 +413,28 @@ static bool is_command(const struct hp_options *options, const char *name)
 	return !strcmp(options->command->name, name);
 }
 
+/* Of apply: what is not waited for cannot be verified, and what nobody watches
+ * has no limits. */
+static enum hotpatch_status judge_health(const struct hp_options *options,
+					 struct hotpatch_error *err)
+{
+	bool limits = options->health_errors || options->health_latency ||
+		      options->health_tail;
+
+	if (!is_command(options, "apply"))
+		return HOTPATCH_OK;
+	if (limits && !options->probation_ms)
+		return usage_error(err, "apply",
+				   "needs a --probation for its --health "
+				   "limits");
+	if (options->verify && options->goal &&
+	    strcmp(options->goal, "healthy") != 0)
+		return usage_error(err, "apply",
+				   "cannot --verify without waiting for a "
+				   "healthy patch");
+	return HOTPATCH_OK;
+}
+
 static enum hotpatch_status judge_goal(const struct hp_options *options,
 				       struct hotpatch_error *err)
 {
@@ -376,12 +443,13 @@ static enum hotpatch_status judge_goal(const struct hp_options *options,
 	if (is_command(options, "apply") && !strcmp(goal, "unmapped"))
 		return usage_error(err, "apply",
 				   "cannot wait for the patch to be unmapped");
-	if (is_command(options, "revert") && !strcmp(goal, "active"))
+	if (is_command(options, "revert") &&
+	    (!strcmp(goal, "active") || !strcmp(goal, "healthy")))
 		return usage_error(err, "revert",
 				   "cannot wait for the patch to be active");
 	if (is_command(options, "wait") && !strcmp(goal, "none"))
 		return usage_error(err, "wait", "needs a goal");
-	return HOTPATCH_OK;
+	return judge_health(options, err);
 }
 
 /* @used holds the letters of the options that are not global. */

@@ -67,8 +67,35 @@ static int print_blocker(char *place, size_t size, const json_t *blocker)
 			*function ? " in " : "", function);
 }
 
+/* How long the probation lasts that ends last, 0 if there is none. */
+static json_int_t probation_left_ms(const json_t *status)
+{
+	json_int_t longest_ms = 0;
+	json_int_t left_ms;
+	json_t *patch;
+	size_t i;
+
+	json_array_foreach(json_object_get(status, "patches"), i, patch)
+	{
+		left_ms = hp_json_number(patch, "probation_ms");
+		longest_ms = left_ms > longest_ms ? left_ms : longest_ms;
+	}
+	return longest_ms;
+}
+
+void hp_progress_say(const char *text)
+{
+	char line[512];
+
+	if (!hp_progress_wanted())
+		return;
+	snprintf(line, sizeof(line), "%s%s", heading, text);
+	show(line, sizeof(line));
+}
+
 void hp_progress_show(const json_t *status)
 {
+	json_int_t probation_ms = probation_left_ms(status);
 	const json_t *process = json_object_get(status, "process");
 	const json_t *blockers = json_object_get(status, "blockers");
 	json_int_t left = hp_json_number(status, "blocker_count");
@@ -82,6 +109,10 @@ void hp_progress_show(const json_t *status)
 				  (int)hp_json_number(process, "tasks"));
 	else if (json_is_true(json_object_get(process, "transition")))
 		length = snprintf(line, sizeof(line), "%sdraining", heading);
+	else if (probation_ms)
+		length = snprintf(line, sizeof(line),
+				  "%son probation for another %d s", heading,
+				  (int)((probation_ms + 999) / 1000));
 	else
 		length = snprintf(line, sizeof(line),
 				  "%sunmapping: old code may still be in use",

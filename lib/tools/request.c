@@ -23,14 +23,27 @@ long hp_change_wait_ms(const struct hp_options *options)
 	return options->timeout_ms + GRACE_MS;
 }
 
+static void add_number(json_t *params, const char *key, long value)
+{
+	if (value)
+		json_object_set_new(params, key, json_integer(value));
+}
+
 json_t *hp_change_params(const struct hp_options *options)
 {
-	return json_pack("{s:I, s:I, s:I, s:s, s:b}", "deadline_ms",
-			 (json_int_t)options->timeout_ms, "turn_ms",
-			 (json_int_t)options->timeout_ms, "rendezvous_ms",
-			 (json_int_t)options->rendezvous_ms, "policy",
-			 options->policy, "adopt_sleepers",
-			 options->adopt_sleepers);
+	json_t *params = json_pack("{s:I, s:I, s:I, s:s, s:b}", "deadline_ms",
+				   (json_int_t)options->timeout_ms, "turn_ms",
+				   (json_int_t)options->timeout_ms,
+				   "rendezvous_ms",
+				   (json_int_t)options->rendezvous_ms, "policy",
+				   options->policy, "adopt_sleepers",
+				   options->adopt_sleepers);
+
+	add_number(params, "probation_ms", options->probation_ms);
+	add_number(params, "health_errors", options->health_errors);
+	add_number(params, "health_latency_percent", options->health_latency);
+	add_number(params, "health_tail_percent", options->health_tail);
+	return params;
 }
 
 json_t *hp_bundle_params(const struct hp_options *options, bool signed_bundle)
@@ -61,8 +74,14 @@ enum hotpatch_status hp_goal_check(const char *goal, const json_t *result,
 	const char *name = hp_json_text(patch, "name");
 	const char *state = hp_json_text(patch, "state");
 
-	if (strcmp(goal, "active") != 0 || !strcmp(state, "active"))
+	if ((strcmp(goal, "active") != 0 && strcmp(goal, "healthy") != 0) ||
+	    !strcmp(state, "active"))
 		return HOTPATCH_OK;
+	/* So soon that it was over before it was asked for. */
+	if (!strcmp(hp_json_text(patch, "status"), "E_UNHEALTHY"))
+		return hp_error(err, HOTPATCH_E_UNHEALTHY, 0, name,
+				"%s was taken back: %s", name,
+				hp_json_text(patch, "reason"));
 	return hp_error(err, HOTPATCH_E_STATE, 0, name, "%s is %s.", name,
 			state);
 }

@@ -10,13 +10,28 @@
 
 #include <hotpatch/patch.h>
 
+/* What became of a process; as the schema's words, which say more. */
+enum hp_outcome {
+	HP_OUTCOME_UNTOUCHED,
+	HP_OUTCOME_ACTIVE,
+	HP_OUTCOME_ALREADY,
+	HP_OUTCOME_APPLYING,
+	HP_OUTCOME_DIFFERS,
+	HP_OUTCOME_FAILED,
+	HP_OUTCOME_LOST,
+	HP_OUTCOME_REACHED,
+	HP_OUTCOME_REVERTED,
+	HP_OUTCOME_REVERTING,
+	HP_OUTCOME_UNDONE,
+};
+
 /*
  * @taking:  whether it takes part in the next step
  * @id:      of the request that it was sent last
  * @status, @err: how the last step that it took part in went
  * @result:  of that step
  * @patch:   name of the patch that it is about
- * @outcome: what became of it, in one word; set by the command
+ * @outcome: what became of it; set by the command
  * @before:  what it ran before anything was changed
  * @first, @first_err: of the step that failed, while it is undone
  */
@@ -30,7 +45,7 @@ struct hp_process {
 	json_t *result;
 	char patch[HOTPATCH_NAME_SIZE];
 	char before[256];
-	const char *outcome;
+	enum hp_outcome outcome;
 	enum hotpatch_status first;
 	struct hotpatch_error first_err;
 };
@@ -74,6 +89,14 @@ const struct hp_process *hp_fleet_failed(const struct hp_fleet *fleet);
 /* Its status and error, the sentence with the process's name before it. */
 enum hotpatch_status hp_fleet_error(const struct hp_process *failed,
 				    struct hotpatch_error *err);
+
+/* The patch in its last result, or NULL. */
+const json_t *hp_process_patch(const struct hp_process *process);
+
+/* Prints what became of each, and gives back what began it if one failed. */
+enum hotpatch_status hp_fleet_show(struct hp_fleet *fleet,
+				   const struct hp_options *options,
+				   struct hotpatch_error *err);
 
 /* {"pid":…,"program":…,"socket":…}, with the build-id of one that greeted. */
 json_t *hp_process_report(const struct hp_process *process);

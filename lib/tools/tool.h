@@ -32,8 +32,8 @@ struct hp_list {
  * @all_patches: of revert, in the place of a name
  * @timeout_ms: 0 means no limit
  * @rendezvous_ms: 0 means what the process takes by itself
- * @goal:       of waiting: "active", "drained", "unmapped" or "none"; NULL for
- *              the command's own default
+ * @goal:       of waiting: "active", "drained", "unmapped", "healthy" or "none";
+ *              NULL for the command's own default
  * @key:        path of a key, or the public key itself
  * @keys:       path of a directory of public keys
  * @password_path: of a file with a password
@@ -48,7 +48,10 @@ struct hp_list {
  * @forgive:    although it is in quarantine
  * @exact:      of converge: revert what is not desired
  * @directory:  of processes that need not run; NULL to ask the process
- * @output, @explain, @debug_directory, @verify: NULL if not given
+ * @output, @explain, @debug_directory: NULL if not given
+ * @verify:     of log, a path; of apply, a command for the shell; or NULL
+ * @probation_ms, @health_errors, @health_latency, @health_tail: as the process
+ *              takes them, 0 if not given
  */
 struct hp_options {
 	const struct hp_command *command;
@@ -70,6 +73,10 @@ struct hp_options {
 	bool no_password;
 	long timeout_ms;
 	long rendezvous_ms;
+	long probation_ms;
+	long health_errors;
+	long health_latency;
+	long health_tail;
 	const char *policy;
 	const char *goal;
 	const char *key;
@@ -117,6 +124,7 @@ int hp_exit_code(enum hotpatch_status status);
 /* A connection to one process. */
 struct hp_session {
 	int fd;
+	char path[HP_SOCKET_PATH_SIZE];
 	json_int_t last_id;
 	struct hp_buffer input;
 	json_t *greeting;
@@ -191,6 +199,8 @@ bool hp_terminal_obeys(void);
 /* One line of progress from the result of the method status. */
 bool hp_progress_wanted(void);
 void hp_progress_show(const json_t *status);
+/* Any other line. */
+void hp_progress_say(const char *text);
 void hp_progress_clear(void);
 /* What every line begins with from now on. */
 void hp_progress_name(const char *text);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The process that command.sh works on: a patchable function, a thread that
- * can be told to stay in its section, and a control socket. With the argument
+ * can be told to stay in its section, a state of health, and a control socket. With the argument
  * "serve" it obeys words on its standard input, and answers each with a line;
  * alone it checks that it would. It logs to the file that HOTPATCH_TEST_LOG
  * names, if there is one.
@@ -18,6 +18,7 @@ static sem_t hold_wanted;
 static sem_t held;
 static sem_t release_wanted;
 static sem_t released;
+static bool sick;
 
 HOTPATCH_FUNCTION(int, answer, (void))
 {
@@ -49,8 +50,21 @@ static void change_hold(sem_t *wanted, sem_t *done)
 		;
 }
 
+/* Asked by the library's threads. */
+static const char *tell_health(void *argument)
+{
+	(void)argument;
+	/* Relaxed: a flag. */
+	return __atomic_load_n(&sick, __ATOMIC_RELAXED) ?
+		       "the backend is gone" :
+		       NULL;
+}
+
 static void obey(const char *word)
 {
+	/* Relaxed: see tell_health(). */
+	if (!strcmp(word, "sick") || !strcmp(word, "well"))
+		__atomic_store_n(&sick, *word == 's', __ATOMIC_RELAXED);
 	if (!strcmp(word, "hold"))
 		change_hold(&hold_wanted, &held);
 	else if (!strcmp(word, "release"))
@@ -78,7 +92,8 @@ static int serve(void)
 	struct hotpatch_error err;
 	char word[32];
 
-	if (start_log(&err) || hotpatch_control_start(NULL, &control, &err)) {
+	if (hotpatch_health_check(tell_health, NULL, &err) || start_log(&err) ||
+	    hotpatch_control_start(NULL, &control, &err)) {
 		fprintf(stderr, "%s\n", err.sentence);
 		return 1;
 	}

@@ -70,7 +70,7 @@ done < <(told '(c["name"] for c in help["commands"])')
 promise=values_are_offered
 [ "$(offered hotpatch apply x --policy r)" = reverse ] || fail policy
 [ "$(offered hotpatch apply x --wait = a)" = active ] || fail goal
-[ "$(offered hotpatch wait x --wait = | wc -l)" -eq 4 ] || fail goals
+[ "$(offered hotpatch wait x --wait = | wc -l)" -eq 5 ] || fail goals
 
 promise=files_are_offered
 touch "$directory/fix-one.so"
