@@ -2,6 +2,7 @@
 /*
  * Apply, revert and close: which patches move together, and in whose turn.
  */
+#include "contain.h"
 #include "engine.h"
 #include "event.h"
 #include "late.h"
@@ -211,6 +212,7 @@ static enum hotpatch_status move(struct hotpatch_patch *patch,
 	}
 	if (status == HOTPATCH_OK) {
 		mark_moving();
+		hp_contain_refresh();
 		status = wants_rendezvous() ? hp_transition_switch(err) :
 					      hp_transition_begin(options, err);
 	}
@@ -221,6 +223,7 @@ static enum hotpatch_status move(struct hotpatch_patch *patch,
 	undo_moving();
 	if (patch->wanted)
 		hp_patch_unbind(patch);
+	hp_contain_refresh();
 	return status;
 }
 
@@ -360,15 +363,19 @@ carry_out(struct hotpatch_patch *patch,
 	  struct hotpatch_error *err)
 {
 	enum hotpatch_status status =
-		patch->wanted ? hp_redirects_take(patch, err) : HOTPATCH_OK;
+		patch->wanted ? hp_trial_mark(patch, err) : HOTPATCH_OK;
 
+	if (status == HOTPATCH_OK && patch->wanted)
+		status = hp_redirects_take(patch, err);
 	if (status == HOTPATCH_OK)
 		status = hp_stage_run_opening(err);
 	if (status == HOTPATCH_OK)
 		status = wants_rendezvous() ? meet(patch, options, err) :
 					      move(patch, options, err);
-	if (status != HOTPATCH_OK)
+	if (status != HOTPATCH_OK) {
+		hp_trial_call_off(patch);
 		hp_stage_settled();
+	}
 	return status;
 }
 
@@ -437,6 +444,7 @@ guarded_change(change_function change, struct hotpatch_patch *patch,
 		return status;
 	status = change_in_turn(change, patch, options, why);
 	hp_stage_finish();
+	hp_trial_sync();
 	hp_redirects_poll();
 	if (status != HOTPATCH_OK && status != HOTPATCH_E_ALREADY)
 		hp_event(HOTPATCH_PHASE_REFUSED, status, patch->manifest.name,

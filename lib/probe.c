@@ -62,7 +62,8 @@
 	X(LOG_LOST, "log_lost")                                                \
 	X(PROBATION, "probation")                                              \
 	X(HEALTHY, "healthy")                                                  \
-	X(UNHEALTHY, "unhealthy")
+	X(UNHEALTHY, "unhealthy")                                              \
+	X(FAULT, "fault")
 
 /* A byte in a section that is loaded: its address, as the linker knew it, is
  * compared with the section's when the file was prelinked. */

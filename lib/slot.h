@@ -36,6 +36,8 @@ struct hp_binding {
 	struct hotpatch_slot *slot;
 	struct hp_binding *below;
 	void (*function)(void);
+	void (*entry)(void);   /* of @slot, for handlers; see contain.c */
+	void (*beneath)(void); /* what a repeated call of it runs; likewise */
 };
 
 /* @start is NULL for the functions of a module that were redirected, whose

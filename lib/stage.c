@@ -12,6 +12,7 @@
 #include "stage.h"
 
 #include "callback.h"
+#include "contain.h"
 #include "engine.h"
 #include "event.h"
 #include "patch.h"
@@ -213,6 +214,7 @@ static void conclude(void)
 	for (patch = hp_patches; patch; patch = patch->next)
 		if (patch->changing)
 			conclude_one(patch);
+	hp_contain_refresh();
 	hp_progress_made();
 	hp_engine_wake();
 }

@@ -347,6 +347,13 @@ bool hp_task_in_section(void)
 	       (hotpatch_self->depth & HP_DEPTH_COUNT);
 }
 
+bool hp_task_is_thread_in_section(void)
+{
+	return hp_task_in_section() &&
+	       /* Relaxed: a record's own task is what it is. */
+	       hp_load_relaxed(&own(hotpatch_self)->kind) == HP_TASK_THREAD;
+}
+
 static bool range_has(const struct hp_task_range *range, uint64_t seen)
 {
 	if (seen < range->first || seen >= range->limit)

@@ -65,6 +65,8 @@ bool hp_task_start(bool fenced);
 
 /* True if the calling task is inside a section. */
 bool hp_task_in_section(void);
+/* The same, if it is a thread and no fiber. */
+bool hp_task_is_thread_in_section(void);
 
 /*
  * Views that are in the way of something: those from @first up to, but not

@@ -6,13 +6,18 @@
  *
  * That a patch failed is noted under the lock, and it is taken back afterwards
  * by whoever polls, as often as it takes: another change may be open, or tasks
- * late for a rendezvous. Active patches that require it go before it.
+ * late for a rendezvous. Active patches that require it go before it. Then it is
+ * put into quarantine, so that no start brings it back by itself, and only then
+ * its marker goes: whenever the process ends, one of both tells of it.
  */
 #include "trial.h"
 
+#include "contain.h"
 #include "engine.h"
 #include "event.h"
 #include "patch.h"
+#include "probation.h"
+#include "quarantine.h"
 #include "status.h"
 
 #include <limits.h>
@@ -72,6 +77,34 @@ bool hp_trial_is_open(const struct hotpatch_patch *patch)
 	return patch->trial.until_ns != 0;
 }
 
+/* A marker that is of no use any more. */
+static bool is_marked_in_vain(const struct hotpatch_patch *patch)
+{
+	const struct hp_trial *trial = &patch->trial;
+
+	return trial->marked && !trial->length_ns &&
+	       (!trial->failed || trial->recorded);
+}
+
+/* It failed, was taken back, and nobody has noted that for later. */
+static bool is_unrecorded(const struct hotpatch_patch *patch)
+{
+	return patch->trial.failed && !patch->trial.recorded &&
+	       patch->state != HOTPATCH_ACTIVE && !patch->changing;
+}
+
+bool hp_trial_is_contained(const struct hotpatch_patch *patch)
+{
+	return patch->trial.length_ns ||
+	       (patch->trial.failed && patch->state >= HOTPATCH_APPLYING &&
+		patch->state <= HOTPATCH_REVERTING);
+}
+
+bool hp_trial_is_owed(const struct hotpatch_patch *patch)
+{
+	return patch->trial.marked || is_unrecorded(patch);
+}
+
 /* On probation, and not just now in a change. */
 static bool is_watched(const struct hotpatch_patch *patch)
 {
@@ -93,9 +126,12 @@ void hp_trial_plan(struct hotpatch_patch *patch,
 {
 	struct hp_trial *trial = &patch->trial;
 	struct hp_health_figures before;
+	bool marked = trial->marked;
 	unsigned int interval_ms;
 
 	memset(trial, 0, sizeof(*trial));
+	trial->marked = marked;
+	hp_contain_forget(patch);
 	hp_patch_forget_reason(patch);
 	if (!options || !options->probation_ms)
 		return;
@@ -128,6 +164,27 @@ static void end(struct hotpatch_patch *patch)
 {
 	patch->trial.length_ns = 0;
 	patch->trial.until_ns = 0;
+}
+
+void hp_trial_call_off(struct hotpatch_patch *patch)
+{
+	if (patch->state != HOTPATCH_ACTIVE)
+		end(patch);
+}
+
+/* Without a directory there is nobody to tell. */
+enum hotpatch_status hp_trial_mark(struct hotpatch_patch *patch,
+				   struct hotpatch_error *err)
+{
+	enum hotpatch_status status;
+
+	if (!patch->trial.length_ns || patch->trial.marked)
+		return HOTPATCH_OK;
+	hp_engine_unlock();
+	status = hp_probation_mark(&patch->identity, err);
+	hp_engine_lock();
+	patch->trial.marked = status == HOTPATCH_OK;
+	return status == HOTPATCH_E_STATE ? HOTPATCH_OK : status;
 }
 
 void hp_trial_change_is_over(struct hotpatch_patch *patch)
@@ -276,6 +333,17 @@ static void pass_if_over(struct hotpatch_patch *patch, uint64_t now_ns)
 	hp_progress_made();
 }
 
+/* Whether it is on trial still, or its change is under way. */
+static void look_for_fault(struct hotpatch_patch *patch)
+{
+	char text[HP_FAULT_SIZE];
+
+	if ((patch->state == HOTPATCH_ACTIVE ||
+	     patch->state == HOTPATCH_APPLYING) &&
+	    patch->trial.length_ns && hp_contain_fault(patch, text))
+		hp_trial_fail(patch, text);
+}
+
 static void look(void)
 {
 	uint64_t now_ns = hp_now_ns();
@@ -283,6 +351,7 @@ static void look(void)
 	struct hotpatch_patch *patch;
 
 	for (patch = hp_patches; patch; patch = patch->next) {
+		look_for_fault(patch);
 		if (is_watched(patch))
 			judge(patch);
 		if (is_watched(patch) && well)
@@ -290,16 +359,22 @@ static void look(void)
 	}
 }
 
-/* Failed, and still there: with a reference, to be taken back. */
+static bool is_to_go(const struct hotpatch_patch *patch)
+{
+	return patch->trial.failed && (patch->state == HOTPATCH_APPLYING ||
+				       patch->state == HOTPATCH_ACTIVE);
+}
+
+/* Failed, and still there: with a reference, to be taken back. One that tasks
+ * are moving to is turned round. */
 static struct hotpatch_patch *next_failed(void)
 {
 	uint64_t now_ns = hp_now_ns();
 	struct hotpatch_patch *patch;
 
 	for (patch = hp_patches; patch; patch = patch->next) {
-		if (!patch->trial.failed || patch->changing ||
-		    patch->state != HOTPATCH_ACTIVE ||
-		    patch->trial.retry_ns > now_ns)
+		if (!is_to_go(patch) || patch->trial.retry_ns > now_ns ||
+		    (patch->changing && patch->state == HOTPATCH_ACTIVE))
 			continue;
 		patch->trial.retry_ns = now_ns + RETRY_NS;
 		patch->references++;
@@ -317,8 +392,10 @@ static void fail_dependent(const struct hotpatch_patch *patch, const char *name)
 	snprintf(reason, sizeof(reason),
 		 "%s, which it requires, failed: %.100s", patch->manifest.name,
 		 patch->trial.reason);
-	if (dependent)
-		hp_trial_fail(dependent, reason);
+	if (!dependent)
+		return;
+	hp_trial_fail(dependent, reason);
+	dependent->trial.recorded = true;
 }
 
 static void take_back(struct hotpatch_patch *patch)
@@ -329,7 +406,7 @@ static void take_back(struct hotpatch_patch *patch)
 	hp_engine_lock();
 	if (status == HOTPATCH_E_REQUIRES)
 		fail_dependent(patch, err.object);
-	if (patch->state == HOTPATCH_ACTIVE && patch->trial.failed)
+	if (is_to_go(patch))
 		hp_patch_explain(patch, HOTPATCH_E_UNHEALTHY, "%s",
 				 patch->trial.reason);
 	hp_engine_unlock();
@@ -342,9 +419,9 @@ static unsigned int count(void)
 	unsigned int patches = 0;
 
 	for (patch = hp_patches; patch; patch = patch->next)
-		patches += hp_trial_is_open(patch) ||
-			   (patch->trial.failed &&
-			    patch->state == HOTPATCH_ACTIVE);
+		patches += hp_trial_is_open(patch) || is_to_go(patch) ||
+			   (patch->trial.length_ns &&
+			    patch->state == HOTPATCH_APPLYING);
 	return patches;
 }
 
@@ -356,6 +433,61 @@ unsigned int hp_trial_count(void)
 	patches = count();
 	hp_engine_unlock();
 	return patches;
+}
+
+/* With a reference, to be dealt with without the lock. */
+static struct hotpatch_patch *
+next_that(bool (*is_wanted)(const struct hotpatch_patch *patch))
+{
+	struct hotpatch_patch *patch = hp_patches;
+
+	while (patch && !is_wanted(patch))
+		patch = patch->next;
+	if (patch)
+		patch->references++;
+	return patch;
+}
+
+/* What cannot be noted is told; the process goes on. */
+static void record(struct hotpatch_patch *patch)
+{
+	char reason[sizeof(patch->trial.reason)];
+	struct hotpatch_error err;
+	enum hotpatch_status status;
+
+	patch->trial.recorded = true;
+	hp_text_copy(reason, sizeof(reason), patch->trial.reason);
+	hp_engine_unlock();
+	status = hp_quarantine_add(&patch->identity, reason, &err);
+	if (status != HOTPATCH_OK && status != HOTPATCH_E_STATE)
+		hp_event(HOTPATCH_PHASE_REFUSED, status, patch->manifest.name,
+			 "quarantine");
+	hp_patch_release(patch);
+	hp_engine_lock();
+}
+
+/* One that cannot be removed now is by the end of the process. */
+static void unmark(struct hotpatch_patch *patch)
+{
+	patch->trial.marked = false;
+	hp_engine_unlock();
+	if (hp_probation_clear(&patch->identity, NULL) == HOTPATCH_E_STORE)
+		hp_event(HOTPATCH_PHASE_REFUSED, HOTPATCH_E_STORE,
+			 patch->manifest.name, "probation");
+	hp_patch_release(patch);
+	hp_engine_lock();
+}
+
+void hp_trial_sync(void)
+{
+	struct hotpatch_patch *patch;
+
+	hp_engine_lock();
+	while ((patch = next_that(is_unrecorded)))
+		record(patch);
+	while ((patch = next_that(is_marked_in_vain)))
+		unmark(patch);
+	hp_engine_unlock();
 }
 
 void hp_trial_poll(void)
@@ -371,6 +503,7 @@ void hp_trial_poll(void)
 		hp_engine_lock();
 	}
 	hp_engine_unlock();
+	hp_trial_sync();
 }
 
 static uint64_t earlier(uint64_t one, uint64_t other)
@@ -386,7 +519,7 @@ int hp_trial_idle_ms(void)
 
 	hp_engine_lock();
 	for (patch = hp_patches; patch; patch = patch->next) {
-		if (patch->trial.failed && patch->state == HOTPATCH_ACTIVE)
+		if (is_to_go(patch))
 			due_ns = earlier(due_ns, patch->trial.retry_ns);
 		if (!hp_trial_is_open(patch))
 			continue;

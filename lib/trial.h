@@ -26,6 +26,9 @@
  * @until_ns:    when it is over; 0 while it is not on probation
  * @retry_ns:    when taking it back is tried next
  * @failed:      it is to be taken back, or was
+ * @recorded:    that is in the quarantine, could not be put there, or need not:
+ *               another patch failed that it requires
+ * @marked:      there is a marker of it, by which its death would be known
  * @reason:      why, kept beyond its revert
  */
 struct hp_trial {
@@ -37,6 +40,8 @@ struct hp_trial {
 	uint64_t until_ns;
 	uint64_t retry_ns;
 	bool failed;
+	bool recorded;
+	bool marked;
 	char reason[192];
 };
 
@@ -46,11 +51,27 @@ struct hotpatch_patch;
 void hp_trial_plan(struct hotpatch_patch *patch,
 		   const struct hotpatch_apply_options *options);
 
+/* Writes the marker of a patch that was planned, before anything of it is
+ * visible. Releases the lock meanwhile. E_LIMIT, E_STORE, E_UNSAFE_PATH,
+ * E_NO_MEMORY. */
+enum hotpatch_status hp_trial_mark(struct hotpatch_patch *patch,
+				   struct hotpatch_error *err);
+
+/* The change came to nothing. */
+void hp_trial_call_off(struct hotpatch_patch *patch);
+
 /* It has become active, or is no longer. Also in a task's safe point. */
 void hp_trial_change_is_over(struct hotpatch_patch *patch);
 
 /* Not well, for a reason that nobody had to ask for. */
 void hp_trial_fail(struct hotpatch_patch *patch, const char *reason);
+
+/* Faults in its code are its own: it is on probation, on its way there, or on
+ * its way out because it failed. */
+bool hp_trial_is_contained(const struct hotpatch_patch *patch);
+
+/* A marker or a line in the quarantine is due; until then its record stays. */
+bool hp_trial_is_owed(const struct hotpatch_patch *patch);
 
 bool hp_trial_is_open(const struct hotpatch_patch *patch);
 uint64_t hp_trial_left_ms(const struct hotpatch_patch *patch);
@@ -58,6 +79,9 @@ uint64_t hp_trial_left_ms(const struct hotpatch_patch *patch);
 /* Asks, judges, and takes back what is not well. Not under the lock, as those
  * below. */
 void hp_trial_poll(void);
+
+/* Writes and removes markers, as far as that is due. */
+void hp_trial_sync(void);
 
 /* How many patches are on probation, or to be taken back. */
 unsigned int hp_trial_count(void);

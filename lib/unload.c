@@ -252,7 +252,8 @@ static struct hotpatch_patch *take_dead(void)
 
 	hp_step(DELIST);
 	while ((patch = *place)) {
-		if (patch->references == 0 && patch->state == HOTPATCH_CLOSED) {
+		if (patch->references == 0 && patch->state == HOTPATCH_CLOSED &&
+		    !hp_trial_is_owed(patch)) {
 			*place = patch->next;
 			return patch;
 		}

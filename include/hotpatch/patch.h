@@ -560,7 +560,8 @@ HOTPATCH_API void hotpatch_process_info(struct hotpatch_process_info *info);
 	X(PHASE_LOG_LOST, "log-lost")	/* it cannot be written */             \
 	X(PHASE_PROBATION, "probation") /* begins, of an active patch */       \
 	X(PHASE_HEALTHY, "healthy")	/* its probation is over */            \
-	X(PHASE_UNHEALTHY, "unhealthy") /* it is taken back; the reason */
+	X(PHASE_UNHEALTHY, "unhealthy") /* it is taken back; the reason */     \
+	X(PHASE_FAULT, "fault")		/* in its code; which, and where */
 
 enum hotpatch_phase {
 #define HOTPATCH_PHASE_ENUM_(name, text) HOTPATCH_##name,

@@ -25,4 +25,7 @@
  */
 bool hp_arch_restorers(uintptr_t restorers[HP_ARCH_RESTORERS], size_t *count);
 
+/* Where the thread was, of the context that a signal handler gets. */
+uintptr_t hp_arch_interrupted(const void *context);
+
 #endif

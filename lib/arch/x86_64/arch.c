@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/syscall.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 /* The kernel's own struct sigaction (asm/signal.h), which the C library's
@@ -49,4 +50,11 @@ bool hp_arch_restorers(uintptr_t restorers[HP_ARCH_RESTORERS], size_t *count)
 		restorers[(*count)++] = (uintptr_t)action.restorer;
 	}
 	return true;
+}
+
+uintptr_t hp_arch_interrupted(const void *context)
+{
+	const ucontext_t *thread = context;
+
+	return (uintptr_t)thread->uc_mcontext.gregs[REG_RIP];
 }
