@@ -101,7 +101,7 @@ static enum hotpatch_status take_back(struct hp_session *session,
 			name, status ? err->sentence : "it is active");
 }
 
-/* Runs the command if it is time to. */
+/* Runs the command if it is time to. What it prints is all that is seen then. */
 static enum hotpatch_status verify(const struct hp_options *options,
 				   const struct hp_verify_subject *subject,
 				   long *next_ms, struct hotpatch_error *err)
@@ -110,10 +110,7 @@ static enum hotpatch_status verify(const struct hp_options *options,
 
 	if (now_ms() < *next_ms)
 		return HOTPATCH_OK;
-	if (options->verify)
-		hp_progress_say("verifying");
 	status = hp_verify_run(options, subject, err);
-	hp_progress_clear();
 	*next_ms = now_ms() + PAUSE_MS;
 	return status;
 }

@@ -83,16 +83,6 @@ static json_int_t probation_left_ms(const json_t *status)
 	return longest_ms;
 }
 
-void hp_progress_say(const char *text)
-{
-	char line[512];
-
-	if (!hp_progress_wanted())
-		return;
-	snprintf(line, sizeof(line), "%s%s", heading, text);
-	show(line, sizeof(line));
-}
-
 void hp_progress_show(const json_t *status)
 {
 	json_int_t probation_ms = probation_left_ms(status);

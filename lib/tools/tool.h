@@ -199,8 +199,6 @@ bool hp_terminal_obeys(void);
 /* One line of progress from the result of the method status. */
 bool hp_progress_wanted(void);
 void hp_progress_show(const json_t *status);
-/* Any other line. */
-void hp_progress_say(const char *text);
 void hp_progress_clear(void);
 /* What every line begins with from now on. */
 void hp_progress_name(const char *text);

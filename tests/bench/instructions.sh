@@ -91,8 +91,9 @@ measure() {
 	macro=$(($(of_loop "$1" macro) - empty))
 	section=$(($(of_loop "$1" section) - empty))
 	safe_point=$(($(of_loop "$1" safe-point) - empty))
-	printf '%-14s %6d %6d %8d %6d %8d %11d\n' "$1" "$plain" "$entry" \
-		"$pointer" "$macro" "$section" "$safe_point"
+	restartable=$(($(of_loop "$1" restartable) - empty))
+	printf '%-14s %6d %6d %8d %6d %8d %11d %12d\n' "$1" "$plain" "$entry" \
+		"$pointer" "$macro" "$section" "$safe_point" "$restartable"
 }
 
 # gate WHAT FIGURE OPERATOR LIMIT
@@ -103,14 +104,15 @@ gate() {
 	fi
 }
 
-printf '%-14s %6s %6s %8s %6s %8s %11s\n' "instructions" plain entry pointer \
-	macro section safe-point
+printf '%-14s %6s %6s %8s %6s %8s %11s %12s\n' "instructions" plain entry \
+	pointer macro section safe-point restartable
 compile gcc gcc
 measure gcc
 gate "a call through an entry" "$entry" -eq $((plain + 1))
 gate "HOTPATCH_CALL()" "$macro" -eq "$pointer"
 gate "enter and leave" "$section" -le 18
 gate "a safe point" "$safe_point" -le 6
+gate "a call that can be made again" "$restartable" -le $((entry + 4))
 measure gcc-shared
 if command -v clang >/dev/null; then
 	compile clang clang

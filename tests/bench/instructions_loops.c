@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+HOTPATCH_RESTARTABLE(int, patchable, (int number), (number))
+
 /* Keeps the loop, and what it counts in a register. */
 #define LOOP(work)                                                             \
 	do {                                                                   \
@@ -48,6 +50,8 @@ static void run_calls(const char *what, unsigned long count)
 		LOOP(__atomic_load_n(&pointer, __ATOMIC_RELAXED)((int)i));
 	else if (strcmp(what, "macro") == 0)
 		LOOP(HOTPATCH_CALL(patchable)((int)i));
+	else if (strcmp(what, "restartable") == 0)
+		LOOP(HOTPATCH_RESTARTABLE_CALL(patchable)((int)i));
 	else if (strcmp(what, "empty") == 0)
 		LOOP((void)0);
 }

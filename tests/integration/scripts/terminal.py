@@ -41,6 +41,7 @@ LIMIT_S = 60
 QUIET_S = 0.05
 
 VARIABLE = [
+    (re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+"), "TIME"),
     (re.compile(r"\b[0-9a-f]{12,}\b"), "HASH"),
     (re.compile(r"\b\d+(\.\d+)+"), "N"),
     (re.compile(r"\b\d+( ?(?:ms|us|s|KiB|bytes)\b)"), r"N\1"),
