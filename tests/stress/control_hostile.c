@@ -21,9 +21,20 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#if defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
 #define CLIENTS 200
 #define TURNS 3 /* at each of the two */
-#define ROUNDS 18
+#define ROUNDS (SANITIZED ? 9 : 18)
 #define PINGS 20
 #define WORKERS 2
 #define BUNDLE HOTPATCH_TEST_BUNDLES "/fix.so"
@@ -42,6 +53,7 @@ struct figures {
 
 static bool stop;
 static uint64_t calls[WORKERS];
+static pid_t workers[WORKERS];
 static uint64_t wrong;
 
 HOTPATCH_FUNCTION(int, hostile_answer, (void))
@@ -59,6 +71,8 @@ static uint64_t now_ns(void)
 
 static void *work(void *count)
 {
+	__atomic_store_n(&workers[(uint64_t *)count - calls], gettid(),
+			 __ATOMIC_RELAXED);
 	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
 		hotpatch_enter();
 		if (hostile_answer() < 1)
@@ -79,6 +93,53 @@ static uint64_t count_calls(void)
 	return count;
 }
 
+/*
+ * The thread sanitizer has a thread of its own, which wakes up ten times a
+ * second. Where the machine has so much to do that this happens between the
+ * two looks of each try, nothing is known of that thread, and the code is kept
+ * for now. That may be said of no thread that this program started.
+ */
+static bool is_for_the_sanitizer(const char *answer)
+{
+	static const char words[] = " stays mapped: thread ";
+	const char *thread = strstr(answer, words);
+	long number;
+	int i;
+
+	if (!SANITIZED || !strstr(answer, "\"code\":\"E_RETAINED\"") || !thread)
+		return false;
+	thread = strchr(thread + sizeof(words) - 1, '(');
+	number = thread ? strtol(thread + 1, NULL, 10) : 0;
+	for (i = 0; i < WORKERS; i++)
+		if (number == __atomic_load_n(&workers[i], __ATOMIC_RELAXED))
+			return false;
+	return number && number != gettid() && !strstr(answer, "hotpatch-");
+}
+
+static void expect_unmapped(struct client *client)
+{
+	const char *answer = receive(client);
+
+	ck_assert_ptr_nonnull(answer);
+	ck_assert_msg(!strncmp(answer, "{\"id\":4,\"result\":", 17) ||
+			      is_for_the_sanitizer(answer),
+		      "%s", answer);
+}
+
+/* Also what was kept is unmapped in the end. */
+static void expect_nothing_retained(void)
+{
+	int looks;
+
+	for (looks = 0; looks < ANSWER_MS / 100; looks++) {
+		send_text(&first, "{\"id\":5,\"method\":\"status\"}\n");
+		if (strstr(expect_result(&first, 5), "\"retained\":[]"))
+			return;
+		poll(NULL, 0, 100);
+	}
+	ck_abort_msg("a patch is retained");
+}
+
 static void change(struct client *client)
 {
 	int fd = open(BUNDLE, O_RDONLY | O_CLOEXEC);
@@ -96,7 +157,7 @@ static void change(struct client *client)
 	expect_result(client, 3);
 	send_text(client, "{\"id\":4,\"method\":\"wait\",\"params\":{\"name\":"
 			  "\"hostile-fix\",\"goal\":\"unmapped\"}}\n");
-	expect_result(client, 4);
+	expect_unmapped(client);
 }
 
 static void one_round(struct figures *figures, int turn, bool as_root)
@@ -135,7 +196,7 @@ static uint64_t median(uint64_t values[ROUNDS], uint64_t *worst)
 
 static void measure(const char *target, bool as_root, struct figures *figures)
 {
-	static const int rounds = ROUNDS / TURNS;
+	const int rounds = ROUNDS / TURNS;
 	pid_t attacker = attack_start(target, CLIENTS, as_root);
 	uint64_t before = count_calls();
 	uint64_t began_ns = now_ns();
@@ -249,6 +310,7 @@ START_TEST(hostile_clients_delay_nobody)
 		measure(path, as_root, &attacked);
 	}
 	expect_descriptors(sockets);
+	expect_nothing_retained();
 	report(&quiet, &attacked);
 	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
 	for (i = 0; i < WORKERS; i++)
@@ -262,19 +324,6 @@ START_TEST(hostile_clients_delay_nobody)
 }
 END_TEST
 
-/* Under the thread sanitizer a patch was retained in a trial, for a thread of
- * this program that ran in no section, and it is not known why. */
-#if defined(__SANITIZE_THREAD__)
-#define SKIPPED 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define SKIPPED 1
-#endif
-#endif
-#ifndef SKIPPED
-#define SKIPPED 0
-#endif
-
 int main(void)
 {
 	Suite *suite = suite_create("control_hostile");
@@ -282,10 +331,6 @@ int main(void)
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
-	if (SKIPPED) {
-		puts("not under the thread sanitizer");
-		return 77;
-	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	tcase_set_timeout(all, 250);
 	tcase_add_test(all, hostile_clients_delay_nobody);
