@@ -99,14 +99,28 @@ static bool is_table(const struct hp_mapping *mapping, const void *start,
 			 hp_mapping_has(mapping, first, size, PF_R));
 }
 
+/* Earlier headers made a smaller one, later ones a larger one; all that is
+ * read here is in each. */
+static bool has_size(const struct hp_mapping *mapping,
+		     const struct hotpatch_bundle *bundle)
+{
+	size_t size;
+
+	if ((uintptr_t)bundle % sizeof(void *) != 0 ||
+	    !hp_mapping_has(mapping, (uintptr_t)bundle, HOTPATCH_BUNDLE_SIZE_0,
+			    PF_R))
+		return false;
+	size = bundle->size ? bundle->size : HOTPATCH_BUNDLE_SIZE_0;
+	return size >= HOTPATCH_BUNDLE_SIZE_0 &&
+	       hp_mapping_has(mapping, (uintptr_t)bundle, size, PF_R);
+}
+
 static bool is_bundle(const struct hp_mapping *mapping,
 		      const struct hotpatch_bundle *bundle,
 		      const struct hp_manifest *manifest)
 {
-	if ((uintptr_t)bundle % sizeof(void *) != 0 ||
-	    !hp_mapping_has(mapping, (uintptr_t)bundle, sizeof(*bundle),
-			    PF_R) ||
-	    bundle->format != HOTPATCH_NOTE_FORMAT)
+	if (!has_size(mapping, bundle) || !bundle->format ||
+	    bundle->format > HOTPATCH_NOTE_FORMAT)
 		return false;
 	return is_table(mapping, bundle->start, bundle->stop,
 			manifest->replace_count * sizeof(*bundle->start)) &&

@@ -103,7 +103,7 @@
 	HOTPATCH_EXTERN_ HOTPATCH_API struct hotpatch_bundle hotpatch_bundle_; \
 	__attribute__((used)) struct hotpatch_bundle hotpatch_bundle_ = {      \
 		HOTPATCH_NOTE_FORMAT,                                          \
-		0,                                                             \
+		sizeof(struct hotpatch_bundle),                                \
 		__start_hotpatch_replacements,                                 \
 		__stop_hotpatch_replacements,                                  \
 		__start_hotpatch_callbacks,                                    \

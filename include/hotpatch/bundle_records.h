@@ -116,9 +116,18 @@ struct hotpatch_export {
 	const void *address;
 };
 
+/**
+ * struct hotpatch_bundle - the table of a loaded bundle
+ * @format: HOTPATCH_NOTE_FORMAT of the headers that made it
+ * @size:   sizeof(struct hotpatch_bundle), as these headers knew it; 0 stands
+ *          for HOTPATCH_BUNDLE_SIZE_0, from before the size was told
+ *
+ * The other members are the bounds of its records. New ones come at the end;
+ * the library looks at none beyond the size.
+ */
 struct hotpatch_bundle {
 	uint32_t format;
-	uint32_t reserved;
+	uint32_t size;
 	struct hotpatch_replacement *start;
 	struct hotpatch_replacement *stop;
 	struct hotpatch_callback *callbacks;
@@ -128,6 +137,9 @@ struct hotpatch_bundle {
 	struct hotpatch_export *exports_start;
 	struct hotpatch_export *exports_stop;
 };
+
+/* Up to, and with, @exports_stop. */
+#define HOTPATCH_BUNDLE_SIZE_0 (2 * sizeof(uint32_t) + 8 * sizeof(void *))
 
 /* The one symbol that a bundle exports. */
 #define HOTPATCH_BUNDLE_SYMBOL "hotpatch_bundle_"

@@ -294,6 +294,58 @@ START_TEST(record_that_points_elsewhere_is_swapped)
 }
 END_TEST
 
+/* Rewrites what lies at @place of the image in the file. */
+static void spoil_word(Elf64_Addr place, uint32_t word)
+{
+	const Elf64_Ehdr *head = (const void *)elf.bytes;
+	const Elf64_Phdr *part = (const void *)(elf.bytes + head->e_phoff);
+	FILE *file;
+
+	while (part->p_type != PT_LOAD || place < part->p_vaddr ||
+	       place - part->p_vaddr >= part->p_filesz)
+		part++;
+	memcpy(elf.bytes + part->p_offset + (place - part->p_vaddr), &word,
+	       sizeof(word));
+	file = fopen(path, "wb");
+	ck_assert_uint_eq(fwrite(elf.bytes, 1, elf.size, file), elf.size);
+	fclose(file);
+}
+
+static const struct {
+	size_t offset;
+	uint32_t word;
+	bool good;
+} words[] = {
+	/* From before the size was told, and as it was then. */
+	{offsetof(struct hotpatch_bundle, size), 0, true},
+	{offsetof(struct hotpatch_bundle, size), HOTPATCH_BUNDLE_SIZE_0, true},
+	{offsetof(struct hotpatch_bundle, size), HOTPATCH_BUNDLE_SIZE_0 - 1,
+	 false},
+	{offsetof(struct hotpatch_bundle, size), 1, false},
+	{offsetof(struct hotpatch_bundle, size), 0x7fffffff, false},
+	{offsetof(struct hotpatch_bundle, format), 0, false},
+	{offsetof(struct hotpatch_bundle, format), HOTPATCH_NOTE_FORMAT + 1,
+	 false},
+};
+
+START_TEST(table_has_a_size_and_a_format_that_can_be)
+{
+	Elf64_Addr table;
+
+	take("files_good.so");
+	loaded();
+	table = (uintptr_t)image.bundle - image.start;
+	ck_assert_int_eq(hp_image_unload(&image, &err), HOTPATCH_OK);
+	spoil_word(table + words[_i].offset, words[_i].word);
+	if (!words[_i].good) {
+		load_refused(HOTPATCH_E_SWAPPED);
+		return;
+	}
+	loaded();
+	ck_assert_int_eq(hp_image_unload(&image, &err), HOTPATCH_OK);
+}
+END_TEST
+
 static size_t count_descriptors(void)
 {
 	DIR *stream = opendir("/proc/self/fd");
@@ -507,6 +559,8 @@ static void add_mapping(TCase *tcase)
 	tcase_add_test(tcase, other_order_of_replacements_is_the_same);
 	tcase_add_loop_test(tcase, record_that_points_elsewhere_is_swapped, 0,
 			    sizeof(pointers) / sizeof(pointers[0]));
+	tcase_add_loop_test(tcase, table_has_a_size_and_a_format_that_can_be, 0,
+			    sizeof(words) / sizeof(words[0]));
 }
 
 static void add_constructors(TCase *tcase)
