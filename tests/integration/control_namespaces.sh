@@ -61,6 +61,7 @@ changes() {
 
 promise=server_with_other_mounts_is_reached_by_its_root
 mkdir "$directory/run"
+export HOTPATCH_RUNTIME_DIR="$directory/run"
 # shellcheck disable=SC2016 # that shell's own arguments
 launcher=(env -u HOTPATCH_RUNTIME_DIR unshare --mount sh -ec '
 	mount -t tmpfs tmpfs /run
