@@ -296,7 +296,7 @@ enum hotpatch_status hp_probation_clear(const struct hp_identity *identity,
 
 void hp_probation_finish(void)
 {
-	int directory_fd;
+	int directory_fd = -1; /* which compilers cannot see to be set */
 	size_t i;
 
 	if (!any_is_own() || hp_store_lock(&directory_fd, NULL) != HOTPATCH_OK)
