@@ -70,26 +70,6 @@ static enum hotpatch_status visit(const struct hp_options *options,
 
 /* ---- enable ---- */
 
-enum hotpatch_status hp_keep(struct hp_session *session, json_t *result,
-			     struct hotpatch_error *err)
-{
-	const char *name =
-		hp_json_text(json_object_get(result, "patch"), "name");
-	enum hotpatch_status status;
-	json_t *answer;
-
-	status = ask(session, "desire",
-		     json_pack("{s:o}", "name", hp_wire_text(name)),
-		     HP_ANSWER_MS, &answer, err);
-	if (status)
-		return status;
-	json_object_set_new(result, "kept", json_true());
-	json_object_set_new(result, "already_kept",
-			    json_boolean(is_true(answer, "already")));
-	json_decref(answer);
-	return HOTPATCH_OK;
-}
-
 static enum hotpatch_status stage(struct hp_session *session,
 				  const struct hp_options *options,
 				  json_t **result, struct hotpatch_error *err)

@@ -1,20 +1,43 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Desired against active, for status.
+ * What other commands do with what is desired: status shows it against what is
+ * active, and apply records what it applied.
  */
 #include "desired.h"
 
+#include "change.h"
+
 #include <string.h>
 
-#define ANSWER_MS 30000
+static const struct hp_request_options plain = {
+	.bundle_fd = -1,
+	.signature_fd = -1,
+	.timeout_ms = HP_ANSWER_MS,
+};
+
+enum hotpatch_status hp_keep(struct hp_session *session, json_t *result,
+			     struct hotpatch_error *err)
+{
+	const char *name =
+		hp_json_text(json_object_get(result, "patch"), "name");
+	enum hotpatch_status status;
+	json_t *answer;
+
+	status = hp_session_call(session, "desire",
+				 json_pack("{s:o}", "name", hp_wire_text(name)),
+				 &plain, &answer, err);
+	if (status)
+		return status;
+	json_object_set_new(result, "kept", json_true());
+	json_object_set_new(
+		result, "already_kept",
+		json_boolean(json_is_true(json_object_get(answer, "already"))));
+	json_decref(answer);
+	return HOTPATCH_OK;
+}
 
 void hp_desired_add_to(struct hp_session *session, json_t *result)
 {
-	const struct hp_request_options plain = {
-		.bundle_fd = -1,
-		.signature_fd = -1,
-		.timeout_ms = ANSWER_MS,
-	};
 	struct hotpatch_error err = {0};
 	enum hotpatch_status status;
 	json_t *answer;
