@@ -31,7 +31,7 @@ done < <(sed -n '/^static const char usage/,/;$/p' lib/tools/main.c |
 	grep -o -e '--[a-z][a-z-]*' -e '^	"  [a-z][a-z-]* ' | tr -d '"	 ' |
 	sort -u)
 # The header's inline functions and macros call these; nobody else does.
-internal='_slow$|^hotpatch_dispatch$|^hotpatch_module_'
+internal='_slow$|^hotpatch_dispatch$|^hotpatch_module_|^hotpatch_restart_'
 while read -r function; do
 	grep -q -e "\b$function *()" "$overview" || {
 		echo "$overview: $function is missing"
