@@ -85,7 +85,7 @@ done
 promise=values_are_offered
 is reverse hotpatch apply x --policy r
 is active hotpatch apply x --wait=a
-is "$(printf 'active\ndrained\nnone\nunmapped')" hotpatch wait x --goal ''
+is "$(printf 'active\ndrained\nhealthy\nnone\nunmapped')" hotpatch wait x --goal ''
 is 'files' hotpatch apply ''
 is 'files' hotpatch apply --dry-run ''
 is 'files -/' hotpatch verify-signature x --keys ''
