@@ -205,6 +205,8 @@ static const struct expectation redirects_table[] = {
 	NOT_TAKEN(pwrite, NULL, HOTPATCH_E_TEXT),
 	NOT_TAKEN(mprotect, NULL, HOTPATCH_E_TEXT),
 	NOT_TAKEN(mremap, NULL, HOTPATCH_E_TEXT),
+	TOLERATED(memfd_create, NULL, STEP_APPLY,
+		  "each page of relays has memory of its own"),
 	TOLERATED(dlopen, "libgcc_s", STEP_APPLY,
 		  "where it cannot be loaded nobody unwinds"),
 	TOLERATED(dlsym, "__register_frame", STEP_APPLY,
@@ -225,6 +227,7 @@ static const struct expectation redirects_table[] = {
 	NOT_GIVEN_BACK(mremap, NULL),
 	TOLERATED(dlclose, NULL, STEP_REVERT, "a module stays loaded"),
 	/* What all bundles have. */
+	QUARANTINE_ROWS,
 	OPEN_ROWS,
 	CONFIGURED_ROWS,
 	CHANGE_ROWS,
