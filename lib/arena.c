@@ -16,14 +16,10 @@
 
 _Static_assert(sizeof(struct hp_task) == 64, "a record is one cache line");
 
-struct detail {
-	char name[HP_NAME_SIZE];
-};
-
 static struct hp_task first_chunk[FIRST_CHUNK] __attribute__((aligned(64)));
-static struct detail first_details[FIRST_CHUNK];
+static struct hp_task_detail first_details[FIRST_CHUNK];
 static struct hp_task *chunks[CHUNKS] = {first_chunk};
-static struct detail *details[CHUNKS] = {first_details};
+static struct hp_task_detail *details[CHUNKS] = {first_details};
 static size_t used; /* records that were ever taken */
 
 static unsigned int chunk_of(size_t index)
@@ -44,14 +40,12 @@ struct hp_task *hp_arena_record(size_t index)
 	return hp_load_acquire(&chunks[chunk]) + offset_in(index, chunk);
 }
 
-char *hp_arena_name(size_t index)
+struct hp_task_detail *hp_arena_detail(size_t index)
 {
 	unsigned int chunk = chunk_of(index);
-	struct detail *detail;
 
 	/* Acquire: likewise. */
-	detail = hp_load_acquire(&details[chunk]) + offset_in(index, chunk);
-	return detail->name;
+	return hp_load_acquire(&details[chunk]) + offset_in(index, chunk);
 }
 
 static void *map_zeroed(size_t size)
@@ -69,11 +63,11 @@ static bool chunk_make(unsigned int chunk)
 	void *made;
 
 	if (!hp_load_acquire(&details[chunk])) {
-		made = map_zeroed(records * sizeof(struct detail));
+		made = map_zeroed(records * sizeof(struct hp_task_detail));
 		if (!made)
 			return false;
 		if (!hp_replace(&details[chunk], NULL, made))
-			munmap(made, records * sizeof(struct detail));
+			munmap(made, records * sizeof(struct hp_task_detail));
 	}
 	if (!hp_load_acquire(&chunks[chunk])) {
 		made = map_zeroed(records * sizeof(struct hp_task));
@@ -120,7 +114,7 @@ size_t hp_arena_bytes(void)
 	unsigned int chunk = last ? chunk_of(last - 1) : 0;
 
 	return FIRST_CHUNK * (((size_t)2 << chunk) - 1) *
-	       (sizeof(struct hp_task) + sizeof(struct detail));
+	       (sizeof(struct hp_task) + sizeof(struct hp_task_detail));
 }
 
 void hp_arena_describe(void)

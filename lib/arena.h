@@ -18,8 +18,19 @@ struct hp_task *hp_arena_take(size_t *index);
 /* Of an index below hp_arena_used(), or one that was taken. */
 struct hp_task *hp_arena_record(size_t index);
 
-/* The name of a fiber, of HP_NAME_SIZE bytes. */
-char *hp_arena_name(size_t index);
+/*
+ * What a fiber has besides its record.
+ *
+ * @name:        with its NUL
+ * @stack_start: 0 if unknown
+ */
+struct hp_task_detail {
+	char name[HP_NAME_SIZE];
+	uintptr_t stack_start;
+};
+
+/* Of the same index. */
+struct hp_task_detail *hp_arena_detail(size_t index);
 
 /* How many records were ever taken. */
 size_t hp_arena_used(void);

@@ -2,6 +2,7 @@
 /*
  * Apply, revert and close: which patches move together, and in whose turn.
  */
+#include "canary.h"
 #include "contain.h"
 #include "engine.h"
 #include "event.h"
@@ -176,6 +177,35 @@ static void undo_moving(void)
 	}
 }
 
+static const struct hotpatch_canary *
+canary_of(const struct hotpatch_apply_options *options)
+{
+	return options ? options->canary : NULL;
+}
+
+/* Can tasks of both views run beside one another? */
+static enum hotpatch_status check_canary(const struct hotpatch_patch *patch,
+					 struct hotpatch_error *err)
+{
+	const struct hotpatch_patch *other;
+
+	if (patch->manifest.consistency != HOTPATCH_PER_TASK)
+		return hp_error(err, HOTPATCH_E_CANARY, 0, patch->manifest.name,
+				"%s is not consistent per task",
+				patch->manifest.name);
+	for (other = hp_patches; other; other = other->next)
+		if (other->state == HOTPATCH_ACTIVE &&
+		    other->manifest.consistency == HOTPATCH_RENDEZVOUS &&
+		    hp_patch_supersedes(patch, other))
+			return hp_error(err, HOTPATCH_E_CANARY, 0,
+					other->manifest.name,
+					"%s replaces %s, which goes by a "
+					"rendezvous",
+					patch->manifest.name,
+					other->manifest.name);
+	return HOTPATCH_OK;
+}
+
 /* What has to hold before the first callback. */
 static enum hotpatch_status check_apply(const struct hotpatch_patch *patch,
 					struct hotpatch_error *err)
@@ -244,6 +274,11 @@ static enum hotpatch_status turn(const struct hotpatch_patch *patch,
 {
 	if (!patch->leads || !hp_transition_is_open())
 		return refuse_busy(patch, err);
+	if (canary_of(options))
+		return hp_error(err, HOTPATCH_E_CANARY, 0, patch->manifest.name,
+				"%s is %s, and tasks have either view already",
+				patch->manifest.name,
+				hotpatch_state_name(patch->state));
 	hp_transition_turn();
 	hp_transition_set_options(options);
 	hp_transition_progress();
@@ -280,6 +315,8 @@ apply_locked(struct hotpatch_patch *patch,
 	if (hp_stage_now() != HP_STAGE_NONE)
 		return refuse_busy(patch, err);
 	status = check_apply(patch, err);
+	if (status == HOTPATCH_OK && canary_of(options))
+		status = check_canary(patch, err);
 	if (status != HOTPATCH_OK)
 		return status;
 	hp_trial_plan(patch, options);
@@ -311,6 +348,10 @@ revert_locked(struct hotpatch_patch *patch,
 {
 	const char *name = patch->manifest.name;
 
+	if (canary_of(options))
+		return hp_error(err, HOTPATCH_E_CANARY, 0, name,
+				"%s would be reverted, which has no canary",
+				name);
 	switch (patch->state) {
 	case HOTPATCH_APPLYING:
 		return turn(patch, options, err);
@@ -326,6 +367,37 @@ revert_locked(struct hotpatch_patch *patch,
 				"%s is %s already", name,
 				hotpatch_state_name(patch->state));
 	}
+}
+
+static bool is_for_all(const struct hotpatch_patch *patch)
+{
+	return patch->state == HOTPATCH_ACTIVE ||
+	       patch->state == HOTPATCH_APPLYING;
+}
+
+static enum hotpatch_status
+change_canary(struct hotpatch_patch *patch,
+	      const struct hotpatch_apply_options *options,
+	      struct hotpatch_error *err)
+{
+	const struct hotpatch_canary *canary = options->canary;
+	const char *name = patch->manifest.name;
+	const char *state = hotpatch_state_name(patch->state);
+	bool open = patch->leads && hp_canary_is_open();
+
+	if (open ? hp_canary_is(canary) : !canary && is_for_all(patch))
+		return hp_error(err, HOTPATCH_E_ALREADY, 0, name,
+				"%s is %s, and shown to just these already",
+				name, state);
+	if (!open)
+		return hp_error(err, HOTPATCH_E_NO_CANARY, 0, name,
+				"%s is %s, and no canary of it is open", name,
+				state);
+	if (canary)
+		return hp_canary_change(canary, err);
+	hp_transition_to_all();
+	hp_transition_progress();
+	return HOTPATCH_OK;
 }
 
 /* Lets all tasks wait, moves them together, migrates, and lets them go on. */
@@ -432,14 +504,17 @@ guarded_change(change_function change, struct hotpatch_patch *patch,
 {
 	struct hotpatch_error own;
 	struct hotpatch_error *why = err ? err : &own;
-	enum hotpatch_status status;
+	enum hotpatch_status status = HOTPATCH_OK;
 	int cancel_state;
 
 	if (!patch || !are_apply_options(options))
 		return hp_error(err, HOTPATCH_E_ARGUMENT, 0, "patch",
 				"a patch and options of the right size are "
 				"wanted");
-	status = hp_engine_enter(&cancel_state, err);
+	if (canary_of(options))
+		status = hp_canary_check(options->canary, err);
+	if (status == HOTPATCH_OK)
+		status = hp_engine_enter(&cancel_state, err);
 	if (status != HOTPATCH_OK)
 		return status;
 	status = change_in_turn(change, patch, options, why);
@@ -481,6 +556,18 @@ enum hotpatch_status hp_patch_take_back(struct hotpatch_patch *patch,
 
 	hp_stage_finish();
 	return status;
+}
+
+enum hotpatch_status hotpatch_patch_canary(struct hotpatch_patch *patch,
+					   const struct hotpatch_canary *canary,
+					   struct hotpatch_error *err)
+{
+	const struct hotpatch_apply_options options = {
+		.size = sizeof(options),
+		.canary = canary,
+	};
+
+	return guarded_change(change_canary, patch, &options, err);
 }
 
 static bool is_listed(const struct hotpatch_patch *wanted)

@@ -9,6 +9,7 @@
 #include "engine.h"
 
 #include "atomic.h"
+#include "canary.h"
 #include "event.h"
 #include "loop.h"
 #include "note.h"
@@ -431,7 +432,8 @@ unsigned int hp_engine_poll(void)
 	hp_stage_finish();
 	hp_trial_poll();
 	hp_engine_lock();
-	open = hp_stage_now() != HP_STAGE_NONE;
+	/* A canary is open until somebody says so. */
+	open = hp_stage_now() != HP_STAGE_NONE && !hp_canary_is_open();
 	hp_engine_unlock();
 	open += hp_shadow_reclaim() > 0;
 	open += hp_unload_ready();

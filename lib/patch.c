@@ -7,6 +7,7 @@
 
 #include "atomic.h"
 #include "blocker.h"
+#include "canary.h"
 #include "descriptor.h"
 #include "engine.h"
 #include "prototype.h"
@@ -466,6 +467,8 @@ static void fill_info(const struct hotpatch_patch *patch,
 	info->drain_us = patch->drained_us;
 	info->unmap_us = patch->unmapped_us;
 	info->probation_ms = hp_trial_left_ms(patch);
+	if (patch->leads && hp_canary_is_open())
+		hp_canary_info(info);
 }
 
 void hotpatch_patch_info(const struct hotpatch_patch *patch,

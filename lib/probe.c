@@ -63,7 +63,10 @@
 	X(PROBATION, "probation")                                              \
 	X(HEALTHY, "healthy")                                                  \
 	X(UNHEALTHY, "unhealthy")                                              \
-	X(FAULT, "fault")
+	X(FAULT, "fault")                                                      \
+	X(CANARY_OPENED, "canary_opened")                                      \
+	X(CANARY_CHANGED, "canary_changed")                                    \
+	X(CANARY_TO_ALL, "canary_to_all")
 
 /* A byte in a section that is loaded: its address, as the linker knew it, is
  * compared with the section's when the file was prelinked. */

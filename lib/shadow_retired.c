@@ -102,9 +102,7 @@ static bool begin_waiting(void)
 	}
 	some = waiting != NULL;
 	hp_shadow_unlock();
-	if (some && hotpatch_generation < until && !hp_transition_is_open())
-		hp_view_advance();
-	return some && hotpatch_generation >= until;
+	return some && hp_transition_make_view(until);
 }
 
 /* True if there are some that nobody can have any more. */

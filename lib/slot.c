@@ -310,7 +310,8 @@ static void fill_view(struct hotpatch_view *view,
 	view->retired = 0;
 }
 
-void hp_slot_stage(struct hotpatch_slot *slot, uint64_t since, uint64_t oldest)
+void hp_slot_stage(struct hotpatch_slot *slot, uint64_t since, uint64_t oldest,
+		   enum hp_side newest)
 {
 	struct hotpatch_view *view = reusable(slot, oldest);
 
@@ -322,7 +323,7 @@ void hp_slot_stage(struct hotpatch_slot *slot, uint64_t since, uint64_t oldest)
 	}
 	/* Relaxed: the release in hp_slot_detour() or hp_slot_settle() comes
 	 * before any caller can look at it for this transition. */
-	hp_store_relaxed(&slot->newest, hp_slot_target(slot, HP_NEW_SIDE));
+	hp_store_relaxed(&slot->newest, hp_slot_target(slot, newest));
 	/* Release: pairs with the address dependency in hotpatch_dispatch. A
 	 * task that still reads the record before this one finds the same
 	 * answer for its view. */

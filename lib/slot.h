@@ -101,9 +101,11 @@ void hp_slot_give_views_back(struct hotpatch_slot *slot);
 /*
  * Writes what the tasks of each side get from @since on, into a view record of
  * the slot that no task can be reading, because none has a view older than
- * @oldest; else into a reserved one.
+ * @oldest; else into a reserved one. Callers in no section get the body of the
+ * side @newest.
  */
-void hp_slot_stage(struct hotpatch_slot *slot, uint64_t since, uint64_t oldest);
+void hp_slot_stage(struct hotpatch_slot *slot, uint64_t since, uint64_t oldest,
+		   enum hp_side newest);
 void hp_slot_detour(struct hotpatch_slot *slot);
 void hp_slot_settle(struct hotpatch_slot *slot, enum hp_side side);
 void hp_slot_point_newest(struct hotpatch_slot *slot, enum hp_side side);

@@ -45,6 +45,11 @@
 	X(WAITERS_BEFORE_SLEEP)                                                \
 	X(GATHER_BARRIER)                                                      \
 	X(SWITCH_ADVANCE)                                                      \
+	X(CANARY_RECORD)                                                       \
+	X(CANARY_HOLDS)                                                        \
+	X(CANARY_NEWEST)                                                       \
+	X(SHARE_BARRIER)                                                       \
+	X(TO_ALL_BARRIER)                                                      \
 	X(GRACE)                                                               \
 	X(STRANGERS)
 

@@ -13,6 +13,7 @@
 
 #include "arena.h"
 #include "atomic.h"
+#include "canary.h"
 #include "descriptor.h"
 #include "event.h"
 #include "held.h"
@@ -42,8 +43,9 @@ static __thread struct hp_task *native
 
 struct hotpatch_views hotpatch_views = {1, 1};
 
-static pthread_key_t key;
+static pthread_key_t record_key;
 static bool started;
+static uint32_t fibers; /* that were declared */
 static bool use_fence;
 
 static struct hp_task *own(struct hotpatch_task *task)
@@ -63,7 +65,7 @@ static void give_back(struct hp_task *task)
 		 hp_store_release(&task->kind, HP_TASK_FREE));
 }
 
-static void clean(struct hp_task *task, int thread)
+static void clean(struct hp_task *task, int thread, uint64_t key)
 {
 	task->head.depth = use_fence ? HP_DEPTH_FENCED : 0;
 	/* Relaxed: all of it is published with the kind. */
@@ -71,8 +73,8 @@ static void clean(struct hp_task *task, int thread)
 	hp_store_relaxed(&task->head.where, NULL);
 	hp_store_relaxed(&task->held, 0);
 	hp_store_relaxed(&task->thread, thread);
-	hp_store_relaxed(&task->stack_start, 0);
 	hp_store_relaxed(&task->stack_stop, 0);
+	task->key = key;
 }
 
 /* The key's destructor: the thread ends, perhaps inside a section. */
@@ -107,20 +109,22 @@ static struct hp_task *register_thread(void)
 {
 	struct hp_task *task;
 	size_t index;
+	int thread;
 
 	if (native || !started)
 		return native;
 	task = hp_arena_take(&index);
 	if (!task)
 		return refuse_thread(NULL);
-	clean(task, (int)syscall(SYS_gettid));
+	thread = (int)syscall(SYS_gettid);
+	clean(task, thread, (uint64_t)thread);
 	hp_step(REGISTER);
 	/* Pairs with a handler's replacement in this same thread. */
 	if (!hp_replace(&native, NULL, task)) {
 		give_back(task);
 		return native;
 	}
-	if (pthread_setspecific(key, task) != 0) {
+	if (pthread_setspecific(record_key, task) != 0) {
 		native = NULL;
 		return refuse_thread(task);
 	}
@@ -129,19 +133,28 @@ static struct hp_task *register_thread(void)
 	return task;
 }
 
+static uint64_t read_newest(void)
+{
+	/* Acquire: pairs with hp_view_offer(); a canary's record was written
+	 * before its generation. That it is still the newest is compared once
+	 * it is announced. */
+	return hp_load_acquire(&hotpatch_generation);
+}
+
 /*
- * Announces the newest view and makes sure that it was still the newest once
+ * Announces the newest view, or the one that a canary has for the task, and makes sure that it was still the newest once
  * the announcement was visible. Fenced: the exchange and the second load pair
  * with the exchange of the generation in hp_view_advance() and the scan's
  * loads; either the scan sees the announcement or this sees the new number.
  */
 static void publish_fenced(struct hp_task *self)
 {
+	uint64_t newest;
 	uint64_t seen;
 
 	do {
-		/* Relaxed: the load below decides. */
-		seen = hp_load_relaxed(&hotpatch_generation);
+		newest = read_newest();
+		seen = hp_canary_view(newest, self->key);
 		hp_step(VIEW_READ);
 		if (HP_KEEP(SEEN_EXCHANGE))
 			hp_exchange_fenced(&self->head.seen, seen);
@@ -149,11 +162,12 @@ static void publish_fenced(struct hp_task *self)
 			hp_store_announced(&self->head.seen, seen);
 		hp_step(ANNOUNCED);
 	} while (HP_KEEP(SEEN_RECHECK) &&
-		 seen != hp_load_fenced(&hotpatch_generation));
+		 newest != hp_load_fenced(&hotpatch_generation));
 }
 
 static void publish(struct hp_task *self)
 {
+	uint64_t newest;
 	uint64_t seen;
 
 	if (use_fence) {
@@ -161,16 +175,17 @@ static void publish(struct hp_task *self)
 		return;
 	}
 	do {
+		newest = read_newest();
+		seen = hp_canary_view(newest, self->key);
+		hp_step(VIEW_READ);
 		/* Relaxed, as in hotpatch_enter(): the membarrier after
 		 * hp_view_advance() is the fence between store and load. */
-		seen = hp_load_relaxed(&hotpatch_generation);
-		hp_step(VIEW_READ);
 		hp_store_announced(&self->head.seen, seen);
 		HOTPATCH_SIGNAL_FENCE();
 		hp_step(ANNOUNCED);
 		/* Acquire pairs with the exchange in hp_view_advance(). */
 	} while (HP_KEEP(SEEN_RECHECK) &&
-		 seen != hp_load_acquire(&hotpatch_generation));
+		 newest != hp_load_acquire(&hotpatch_generation));
 }
 
 static void begin_entering(struct hp_task *self)
@@ -306,6 +321,13 @@ static void adopt(struct hp_task *self)
 	self->head.depth &= ~HOTPATCH_ENTERING;
 }
 
+/* In a canary nobody announces the newest generation, so that every safe point
+ * comes here to choose: most choose what they have. */
+static bool keeps_view(const struct hp_task *self)
+{
+	return self->head.seen == hp_canary_view(read_newest(), self->key);
+}
+
 void hotpatch_safe_point_slow(void *frame)
 {
 	struct hp_task *self = own(hotpatch_self);
@@ -319,7 +341,8 @@ void hotpatch_safe_point_slow(void *frame)
 		heal(self);
 		self->head.depth += HOTPATCH_NESTING;
 		hp_store_relaxed(&self->head.frame, frame); /* own record */
-	} else if ((depth & HP_DEPTH_COUNT) != HOTPATCH_NESTING) {
+	} else if ((depth & HP_DEPTH_COUNT) != HOTPATCH_NESTING ||
+		   keeps_view(self)) {
 		return;
 	}
 	/* Relaxed: a scan reads it after the acquire of the new seen, which
@@ -337,7 +360,7 @@ void hotpatch_safe_point_slow(void *frame)
 bool hp_task_start(bool fenced)
 {
 	use_fence = fenced;
-	started = pthread_key_create(&key, thread_ends) == 0;
+	started = pthread_key_create(&record_key, thread_ends) == 0;
 	return started;
 }
 
@@ -421,6 +444,13 @@ void hp_view_close(void)
 	hp_exchange_fenced(&hotpatch_generation, hotpatch_generation + 1);
 }
 
+void hp_view_offer(uint64_t generation)
+{
+	/* Fenced: as in hp_view_advance(); its release pairs with the acquires
+	 * of publish() for a canary's record, too. */
+	hp_exchange_fenced(&hotpatch_generation, generation);
+}
+
 void hp_view_open(void)
 {
 	/* Release: pairs with the acquire in enter's first load, which sees
@@ -430,11 +460,13 @@ void hp_view_open(void)
 
 bool hp_task_look(size_t index, struct hp_task_sight *sight)
 {
+	const struct hp_task_detail *detail;
 	struct hp_task *task;
 
 	if (index >= hp_arena_used())
 		return false;
 	task = hp_arena_record(index);
+	detail = hp_arena_detail(index);
 	/* Acquire pairs with register_thread() and hotpatch_task_create(). */
 	sight->kind = (enum hp_task_kind)hp_load_acquire(&task->kind);
 	sight->seen = hp_load_acquire(&task->head.seen); /* as in the scan */
@@ -444,10 +476,10 @@ bool hp_task_look(size_t index, struct hp_task_sight *sight)
 	sight->held = hp_load_relaxed(&task->held);
 	sight->frame = (uintptr_t)hp_load_relaxed(&task->head.frame);
 	sight->where = (uintptr_t)hp_load_relaxed(&task->head.where);
-	sight->stack_start = hp_load_relaxed(&task->stack_start);
+	sight->stack_start = hp_load_relaxed(&detail->stack_start);
 	sight->stack_stop = hp_load_relaxed(&task->stack_stop);
 	sight->turns = hp_load_relaxed(&task->head.reserved);
-	memcpy(sight->name, hp_arena_name(index), sizeof(sight->name));
+	memcpy(sight->name, detail->name, sizeof(sight->name));
 	return true;
 }
 
@@ -504,21 +536,24 @@ size_t hp_task_count(void)
 struct hotpatch_task *
 hotpatch_task_create(const struct hotpatch_task_options *options)
 {
+	struct hp_task_detail *detail;
 	struct hp_task *task;
 	size_t index;
-	char *name;
 
 	task = started ? hp_arena_take(&index) : NULL;
 	if (!task)
 		return NULL;
-	clean(task, 0);
-	name = hp_arena_name(index);
-	memset(name, 0, HP_NAME_SIZE);
+	/* Relaxed: nothing but its being another one each time. */
+	clean(task, 0,
+	      ((uint64_t)getpid() << 32) + hp_add_relaxed(&fibers, 1) + 1);
+	detail = hp_arena_detail(index);
+	memset(detail->name, 0, sizeof(detail->name));
 	if (options && options->name)
-		strncpy(name, options->name, HP_NAME_SIZE - 1);
+		strncpy(detail->name, options->name, HP_NAME_SIZE - 1);
+	/* Relaxed, as below: published with the kind. */
+	hp_store_relaxed(&detail->stack_start,
+			 options ? (uintptr_t)options->stack : 0);
 	if (options && options->stack) {
-		/* Relaxed: published with the kind. */
-		hp_store_relaxed(&task->stack_start, (uintptr_t)options->stack);
 		hp_store_relaxed(&task->stack_stop,
 				 (uintptr_t)options->stack +
 					 options->stack_size);
@@ -557,6 +592,15 @@ void hotpatch_task_switch(struct hotpatch_task *task)
 		hp_store_relaxed(&own(task)->thread, native->thread);
 	}
 	hotpatch_self = task ? task : &native->head;
+}
+
+void hotpatch_task_key(uint64_t key)
+{
+	if (!native && !register_thread())
+		return;
+	if (hotpatch_self == &unregistered.head)
+		hotpatch_self = &native->head;
+	own(hotpatch_self)->key = key;
 }
 
 void hotpatch_task_destroy(struct hotpatch_task *task)

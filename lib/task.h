@@ -27,15 +27,16 @@ enum hp_task_kind {
  *          between the safe point and the section's frame at the last adoption
  * @kind:   enum hp_task_kind
  * @thread: id of the thread; for a fiber, of the one that runs it, or 0
- * @stack_start, @stack_stop: of a fiber, 0 if unknown
+ * @stack_stop: of a fiber, 0 if unknown
+ * @key:    by which a canary takes it or not; the task's alone
  */
 struct hp_task {
 	struct hotpatch_task head;
 	uint64_t held;
 	uint32_t kind;
 	int32_t thread;
-	uintptr_t stack_start;
 	uintptr_t stack_stop;
+	uint64_t key;
 };
 
 /* Bits of @head.depth beside HOTPATCH_ENTERING and the count of enters. */
@@ -95,6 +96,9 @@ void hp_view_advance(void);
 /* Likewise, but nobody may enter with it: see rendezvous.c. */
 void hp_view_close(void);
 void hp_view_open(void);
+/* Makes @generation the newest one, without letting anybody enter but as
+ * hp_canary_view() says, or, where that has nothing to say, with it. */
+void hp_view_offer(uint64_t generation);
 
 /* Copies record @index; false past the last one. */
 bool hp_task_look(size_t index, struct hp_task_sight *sight);

@@ -13,13 +13,23 @@
  * Turning round makes one more generation on the same detours: a task gets
  * @next if its view is an even distance from @since, so the direction may
  * change any number of times.
+ *
+ * A canary is held open before anybody has to move. Its generations are an even
+ * distance from @since and announced by nobody, because the entrance stays
+ * behind: a task takes the slow path, and there announces a view shortly
+ * before, at an even distance if it is in and else at an odd one
+ * (hp_canary_view()). Either is a view of this transition like any other, so
+ * dispatch and scans need not know. One more generation, again even, and the
+ * entrance with it, bring it to all.
  */
 #include "transition.h"
 
 #include "atomic.h"
+#include "canary.h"
 #include "descriptor.h"
 #include "engine.h"
 #include "event.h"
+#include "moving.h"
 #include "patch.h"
 #include "stage.h"
 #include "stall.h"
@@ -37,7 +47,8 @@ static struct {
 	enum hotpatch_policy policy;
 	uint64_t since;
 	uint64_t began_ns;
-	uint64_t deadline_ns; /* 0 for none */
+	unsigned int deadline_ms; /* as it was wanted */
+	uint64_t deadline_ns;	  /* 0 for none, or none yet */
 	struct hotpatch_slot **slots;
 	size_t count;
 	size_t capacity;
@@ -81,8 +92,8 @@ static void set_open(bool open)
 {
 	transition.open = open;
 	/* Relaxed: a task that misses it is seen by the next look of whoever
-	 * moves the transition on. */
-	hp_store_relaxed(&open_hint, open);
+	 * moves the transition on. Nobody is waited for by a canary. */
+	hp_store_relaxed(&open_hint, open && !hp_canary_is_open());
 }
 
 void hp_transition_announce(enum hotpatch_phase phase,
@@ -93,38 +104,6 @@ void hp_transition_announce(enum hotpatch_phase phase,
 	for (patch = hp_patches; patch; patch = patch->next)
 		if (patch->moving)
 			hp_event(phase, status, patch->manifest.name, object);
-}
-
-static struct hp_binding *first_moving(const struct hotpatch_slot *slot)
-{
-	struct hp_binding *binding = slot->top;
-
-	while (binding && !binding->patch->moving)
-		binding = binding->below;
-	return binding;
-}
-
-/* The changed slots, each once; only counts them if @slots is NULL. */
-static size_t collect(struct hotpatch_slot **slots)
-{
-	struct hotpatch_patch *patch;
-	struct hp_binding *binding;
-	size_t count = 0;
-	size_t i;
-
-	for (patch = hp_patches; patch; patch = patch->next) {
-		for (i = 0; patch->moving && i < patch->manifest.replace_count;
-		     i++) {
-			binding = &patch->bindings[i];
-			if (!binding->slot ||
-			    first_moving(binding->slot) != binding)
-				continue;
-			if (slots)
-				slots[count] = binding->slot;
-			count++;
-		}
-	}
-	return count;
 }
 
 /*
@@ -146,6 +125,13 @@ static bool reserve_slots(size_t count)
 	return true;
 }
 
+/* What callers in no section get. */
+static enum hp_side newest_side(void)
+{
+	return hp_canary_is_open() && HP_KEEP(CANARY_NEWEST) ? HP_OLD_SIDE :
+							       HP_NEW_SIDE;
+}
+
 static void stage(void)
 {
 	uint64_t oldest = hp_task_oldest();
@@ -154,7 +140,8 @@ static void stage(void)
 
 	hp_step(STAGE);
 	for (i = 0; i < transition.count; i++)
-		hp_slot_stage(transition.slots[i], transition.since, oldest);
+		hp_slot_stage(transition.slots[i], transition.since, oldest,
+			      newest_side());
 	for (patch = hp_patches; patch; patch = patch->next)
 		if (patch->moving && patch->state == HOTPATCH_LOADED)
 			hp_patch_move(patch, HOTPATCH_STAGED);
@@ -199,48 +186,36 @@ static void mark_direction(void)
 	}
 }
 
-/* True if no moving patch wants more than each call's newest. */
-static bool wants_immediate(void)
+static void set_deadline(void)
 {
-	struct hotpatch_patch *patch;
-	bool immediate = true;
+	uint64_t ms = hp_canary_is_open() ? 0 : transition.deadline_ms;
 
-	for (patch = hp_patches; patch; patch = patch->next)
-		if (patch->moving)
-			immediate &= patch->manifest.consistency ==
-				     HOTPATCH_IMMEDIATE;
-	return immediate;
-}
-
-static void clear_reasons(void)
-{
-	struct hotpatch_patch *patch;
-
-	for (patch = hp_patches; patch; patch = patch->next) {
-		if (!patch->moving)
-			continue;
-		patch->reversed = false;
-		hp_patch_forget_reason(patch);
-	}
+	transition.deadline_ns = ms ? hp_now_ns() + ms * 1000000u : 0;
 }
 
 void hp_transition_set_options(const struct hotpatch_apply_options *options)
 {
-	uint64_t deadline_ms = options ? options->deadline_ms : 0;
-
-	clear_reasons();
+	hp_moving_clear_reasons();
 	transition.policy = options ? options->policy : HOTPATCH_REVERSE;
 	transition.adopt_sleepers = options && options->adopt_sleepers;
-	transition.deadline_ns =
-		deadline_ms ? hp_now_ns() + deadline_ms * 1000000u : 0;
+	transition.deadline_ms = options ? options->deadline_ms : 0;
+	set_deadline();
+}
+
+/* Makes what was staged somebody's view. */
+static void show(void)
+{
+	if (hp_canary_is_open())
+		hp_canary_show(transition.since);
+	else
+		hp_view_advance();
 }
 
 enum hotpatch_status
 hp_transition_begin(const struct hotpatch_apply_options *options,
 		    struct hotpatch_error *err)
 {
-	struct hotpatch_patch *patch;
-	size_t count = collect(NULL);
+	size_t count = hp_moving_slots(NULL);
 
 	/* Before anything is visible: is the barrier to be had, and have all
 	 * threads seen what the loader wrote? */
@@ -251,22 +226,25 @@ hp_transition_begin(const struct hotpatch_apply_options *options,
 	if (!reserve_slots(count) || !hp_slot_reserve_views(count))
 		return hp_error(err, HOTPATCH_E_NO_MEMORY, 0, "transition",
 				"no memory to stage %zu functions", count);
-	transition.count = collect(transition.slots);
-	transition.immediate = wants_immediate();
-	transition.began_ns = hp_now_ns();
+	transition.count = hp_moving_slots(transition.slots);
+	transition.immediate = hp_moving_is_immediate();
+	hp_canary_begin(options ? options->canary : NULL);
 	transition.since = hotpatch_generation + 1;
 	hp_transition_set_options(options);
-	for (patch = hp_patches; patch; patch = patch->next)
-		if (patch->moving)
-			patch->began_ns = transition.began_ns;
+	transition.began_ns = hp_now_ns();
+	hp_moving_since(transition.began_ns);
 	set_open(true);
 	hp_stage_moves();
-	HP_ORDER(DETOUR_BEFORE_ADVANCE, lead_astray(), hp_view_advance());
+	HP_ORDER(DETOUR_BEFORE_ADVANCE, lead_astray(), show());
 	mark_direction();
 	hp_step(ADVANCE);
 	if (HP_KEEP(ADVANCE_BARRIER))
 		barrier();
-	hp_transition_announce(HOTPATCH_PHASE_ADVANCED, HOTPATCH_OK, NULL);
+	if (hp_canary_is_open())
+		hp_canary_announce(HOTPATCH_PHASE_CANARY_OPENED);
+	else
+		hp_transition_announce(HOTPATCH_PHASE_ADVANCED, HOTPATCH_OK,
+				       NULL);
 	hp_engine_wake();
 	hp_transition_progress();
 	return HOTPATCH_OK;
@@ -275,24 +253,21 @@ hp_transition_begin(const struct hotpatch_apply_options *options,
 enum hotpatch_status hp_transition_switch(struct hotpatch_error *err)
 {
 	struct hotpatch_patch *patch;
-	size_t count = collect(NULL);
+	size_t count = hp_moving_slots(NULL);
 	size_t i;
 
 	if (!reserve_slots(count))
 		return hp_error(err, HOTPATCH_E_NO_MEMORY, 0, "transition",
 				"no memory to stage %zu functions", count);
-	transition.count = collect(transition.slots);
+	transition.count = hp_moving_slots(transition.slots);
 	transition.began_ns = hp_now_ns();
+	hp_moving_since(transition.began_ns);
 	transition.since = hotpatch_generation;
 	hp_transition_set_options(NULL);
 	hp_stage_moves();
-	for (patch = hp_patches; patch; patch = patch->next) {
-		if (!patch->moving)
-			continue;
-		patch->began_ns = transition.began_ns;
-		if (patch->state == HOTPATCH_LOADED)
+	for (patch = hp_patches; patch; patch = patch->next)
+		if (patch->moving && patch->state == HOTPATCH_LOADED)
 			hp_patch_move(patch, HOTPATCH_STAGED);
-	}
 	for (i = 0; i < transition.count; i++) {
 		hp_slot_point_newest(transition.slots[i], HP_NEW_SIDE);
 		hp_slot_settle(transition.slots[i], HP_NEW_SIDE);
@@ -320,7 +295,7 @@ size_t hp_transition_ranges(struct hp_task_range ranges[HP_TRANSITION_RANGES])
 	struct hp_task_range before = {1, transition.since, HP_ANY_PARITY};
 	struct hp_task_range all = {1, hotpatch_generation, HP_ANY_PARITY};
 
-	if (!transition.open)
+	if (!transition.open || hp_canary_is_open())
 		return 0;
 	if (transition.immediate) {
 		ranges[0] = all;
@@ -336,7 +311,8 @@ static bool is_drained(void)
 	struct hp_task_range ranges[HP_TRANSITION_RANGES];
 	size_t count = hp_transition_ranges(ranges);
 
-	return !transition.barrier_owed &&
+	return !(hp_canary_is_open() && HP_KEEP(CANARY_HOLDS)) &&
+	       !transition.barrier_owed &&
 	       (!HP_KEEP(DRAIN) || hp_task_none_in(ranges, count));
 }
 
@@ -431,35 +407,75 @@ struct hotpatch_slot **hp_transition_slots(size_t *count)
 	return transition.slots;
 }
 
-static void swap_sides(void)
+/* From now on tasks are waited for. */
+static void end_canary(void)
 {
-	struct hotpatch_patch *patch;
-	bool old;
-
-	for (patch = hp_patches; patch; patch = patch->next) {
-		if (!patch->moving)
-			continue;
-		old = patch->on[HP_OLD_SIDE];
-		patch->on[HP_OLD_SIDE] = patch->on[HP_NEW_SIDE];
-		patch->on[HP_NEW_SIDE] = old;
-	}
+	if (!hp_canary_is_open())
+		return;
+	hp_canary_end();
+	set_open(true);
+	transition.began_ns = hp_now_ns();
+	hp_moving_since(transition.began_ns);
 }
 
-void hp_transition_turn(void)
+static void point_newest(void)
 {
 	size_t i;
 
-	swap_sides();
 	for (i = 0; i < transition.count; i++) {
 		hp_step(TURN);
 		hp_slot_point_newest(transition.slots[i], HP_NEW_SIDE);
 		if (transition.immediate)
 			hp_slot_settle(transition.slots[i], HP_NEW_SIDE);
 	}
+}
+
+void hp_transition_to_all(void)
+{
+	end_canary();
+	set_deadline();
+	point_newest();
+	/* The entrance after the number, as when a rendezvous ends: who enters
+	 * in between chooses and finds no canary. */
+	hp_view_offer(hotpatch_generation + HP_CANARY_STRIDE);
+	hp_view_open();
+	mark_direction();
+	hp_step(ADVANCE);
+	if (HP_KEEP(TO_ALL_BARRIER))
+		barrier();
+	hp_transition_announce(HOTPATCH_PHASE_CANARY_TO_ALL, HOTPATCH_OK, NULL);
+	hp_transition_announce(HOTPATCH_PHASE_ADVANCED, HOTPATCH_OK, NULL);
+	hp_progress_made();
+	hp_engine_wake();
+}
+
+bool hp_transition_make_view(uint64_t wanted)
+{
+	uint64_t behind = hp_canary_is_open() ? HP_CANARY_IN : 0;
+
+	if (hotpatch_generation >= wanted + behind)
+		return true;
+	if (!transition.open)
+		hp_view_advance();
+	else if (hp_canary_is_open())
+		hp_canary_renew();
+	return hotpatch_generation >= wanted + behind;
+}
+
+static void turn_round(void)
+{
+	end_canary();
+	hp_moving_turn();
+	point_newest();
 	transition.deadline_ns = 0;
 	hp_view_advance();
 	mark_direction();
 	hp_step(ADVANCE);
+}
+
+void hp_transition_turn(void)
+{
+	turn_round();
 	if (HP_KEEP(TURN_BARRIER))
 		barrier();
 	hp_transition_announce(HOTPATCH_PHASE_TURNED, HOTPATCH_OK, NULL);
@@ -482,13 +498,14 @@ void hp_transition_progress(void)
 void hp_transition_slot_came(struct hotpatch_slot *slot)
 {
 	/* Without memory: nobody has a view of a module that is not up yet. */
-	if (!transition.open || transition.immediate || !first_moving(slot) ||
-	    !reserve_slots(transition.count + 1) || !hp_slot_reserve_views(1)) {
+	if (!transition.open || transition.immediate ||
+	    !hp_moving_first(slot) || !reserve_slots(transition.count + 1) ||
+	    !hp_slot_reserve_views(1)) {
 		hp_slot_settle(slot, HP_NEW_SIDE);
 		return;
 	}
 	transition.slots[transition.count++] = slot;
-	hp_slot_stage(slot, transition.since, hp_task_oldest());
+	hp_slot_stage(slot, transition.since, hp_task_oldest(), newest_side());
 	hp_slot_detour(slot);
 }
 
@@ -519,12 +536,22 @@ void hp_transition_fork_child(void)
 {
 	if (!transition.open)
 		return;
+	if (hp_canary_is_open()) {
+		/* Undecided, so it is taken back. Who forked in a section keeps
+		 * its view until that ends. There are no others yet, so nobody
+		 * owes a fence. */
+		hp_transition_announce(HOTPATCH_PHASE_FORKED, HOTPATCH_OK,
+				       NULL);
+		turn_round();
+		hp_transition_settle_if_drained();
+		return;
+	}
 	/* One task is left: whatever view it has becomes everybody's. */
 	if (!hp_task_none_in((struct hp_task_range[]){{1, hotpatch_generation,
 						       HP_ANY_PARITY}},
 			     1) &&
 	    !is_drained()) {
-		swap_sides();
+		hp_moving_turn();
 		mark_direction();
 	}
 	hp_transition_announce(HOTPATCH_PHASE_FORKED, HOTPATCH_OK, NULL);

@@ -35,6 +35,15 @@ hp_transition_begin(const struct hotpatch_apply_options *options,
 enum hotpatch_status hp_transition_switch(struct hotpatch_error *err);
 void hp_transition_switched(void);
 
+/* One that was begun with a canary, see canary.h, comes to all. */
+void hp_transition_to_all(void);
+
+/*
+ * Has sections from now on announce a view of @wanted or later, if that can be
+ * had now; true if they do.
+ */
+bool hp_transition_make_view(uint64_t wanted);
+
 /* Turns the open transition round. */
 void hp_transition_turn(void);
 

@@ -83,6 +83,12 @@ enum hotpatch_status hp_patch_time_is_up(const struct hotpatch_patch *patch,
 		return hp_error(err, HOTPATCH_E_TIMEOUT, 0, info.name,
 				"%s is %s: its %s has not returned", info.name,
 				hotpatch_state_name(info.state), info.callback);
+	if (info.canary)
+		return hp_error(err, HOTPATCH_E_TIMEOUT, 0, info.name,
+				"%s is %s: its canary is open, at %u.%02u %%",
+				info.name, hotpatch_state_name(info.state),
+				info.canary_share / 100,
+				info.canary_share % 100);
 	if (hotpatch_blocker_list(&blocker, 1) > 0)
 		return hp_error(err, HOTPATCH_E_TIMEOUT, 0, info.name,
 				"%s is %s: thread %s (%d) is in the way%s%s",

@@ -211,6 +211,26 @@ enum hotpatch_policy {
 	HOTPATCH_FORCE,	  /* settle; keep all old code for good */
 };
 
+#define HOTPATCH_CANARY_WHOLE 10000u /* of a share */
+#define HOTPATCH_CANARY_KEYS 64u     /* at most */
+
+/**
+ * struct hotpatch_canary - which tasks see a patch before all do
+ * @size:      sizeof(struct hotpatch_canary)
+ * @share:     of HOTPATCH_CANARY_WHOLE, how much of the work: of all keys of
+ *             tasks (hotpatch_task_key()) that part, by a hash of the key and
+ *             the patch's name. Keys that are in stay in as it is raised. 0 is
+ *             nobody but @keys
+ * @keys:      of @key_count, those that are in whatever the share; copied
+ * @key_count: how many, at most HOTPATCH_CANARY_KEYS
+ */
+struct hotpatch_canary {
+	size_t size;
+	unsigned int share;
+	const uint64_t *keys;
+	size_t key_count;
+};
+
 /**
  * struct hotpatch_apply_options - how to move the tasks
  * @size:           sizeof(struct hotpatch_apply_options)
@@ -237,6 +257,8 @@ enum hotpatch_policy {
  *                  what they took before; 0 means any. Compared as soon as
  *                  there are 100 latencies on both sides
  * @health_tail_percent: the same for what 99 of 100 requests do not exceed
+ * @canary:         of an apply: whom to show it before all; NULL for all at
+ *                  once. @deadline_ms counts from when it comes to all
  *
  * Before is from when a patch became active or was reverted last, or from the
  * process's start, until this apply.
@@ -253,6 +275,7 @@ struct hotpatch_apply_options {
 	unsigned int health_errors;
 	unsigned int health_latency_percent;
 	unsigned int health_tail_percent;
+	const struct hotpatch_canary *canary;
 };
 
 /**
@@ -271,6 +294,11 @@ struct hotpatch_apply_options {
  * has returned when this returns. Other changes get HOTPATCH_E_BUSY, or their
  * turn, until the last callback has returned.
  *
+ * With a canary the change stays open, and the patch applying, until it comes
+ * to all by hotpatch_patch_canary() or is reverted. In each section and from
+ * one safe point to the next a task has the patch or not, as it was chosen when
+ * that began; callers in no section have it not. Its commit is not due yet.
+ *
  * Functions that the bundle redirects are so from before the first callback on,
  * all or none; a change that fails gives them back.
  *
@@ -285,7 +313,9 @@ struct hotpatch_apply_options {
  *          HOTPATCH_E_STATE_OLDER; HOTPATCH_E_IMPORT, HOTPATCH_E_IMPORT_TYPE
  *          for what it uses of them; HOTPATCH_E_PREPARE if the bundle refuses;
  *          HOTPATCH_E_RENDEZVOUS if tasks were late, and then it can be tried
- *          again; HOTPATCH_E_NO_SLOT if a function's module has
+ *          again; HOTPATCH_E_CANARY for one of a bundle that is not consistent
+ *          per task, or that replaces one of a rendezvous, or while the patch
+ *          is reverting; HOTPATCH_E_NO_SLOT if a function's module has
  *          gone; of redirects HOTPATCH_E_OVERLAP, HOTPATCH_E_NO_ROOM,
  *          HOTPATCH_E_TEXT and what opening says of them;
  *          HOTPATCH_E_NO_MEMORY; HOTPATCH_E_ARGUMENT; HOTPATCH_E_IN_SECTION;
@@ -311,6 +341,33 @@ hotpatch_patch_apply(struct hotpatch_patch *patch,
 HOTPATCH_API HOTPATCH_MUST_USE enum hotpatch_status
 hotpatch_patch_revert(struct hotpatch_patch *patch,
 		      const struct hotpatch_apply_options *options,
+		      struct hotpatch_error *err);
+
+/**
+ * hotpatch_patch_canary() - change whom a canary takes, or let it come to all
+ * @patch:  applied with a canary that is still open
+ * @canary: whom it takes from now on; NULL for all, for good
+ * @err:    or NULL
+ *
+ * Raised or lowered as often as one likes; a share of 0 without keys stops it
+ * and keeps it open. Tasks choose anew at their next outermost enter or safe
+ * point, also back: what began with the patch ends with it. To all, it is the
+ * transition of any apply, with the options of that.
+ *
+ * A canary is taken back by hotpatch_patch_revert(). A process that forks
+ * while one is open has a child where it is reverted.
+ *
+ * Context: as hotpatch_patch_apply().
+ * Return:  HOTPATCH_OK; HOTPATCH_E_ALREADY if it takes just these, or has come
+ *          to all; HOTPATCH_E_NO_CANARY; HOTPATCH_E_ARGUMENT for a share
+ *          or a list that is too large; HOTPATCH_E_UNSUPPORTED if the kernel
+ *          refuses its barrier: the share is changed, but until the next change
+ *          the count of tasks may miss some; HOTPATCH_E_IN_SECTION;
+ *          HOTPATCH_E_IN_CALLBACK; HOTPATCH_E_SECOND_COPY.
+ */
+HOTPATCH_API HOTPATCH_MUST_USE enum hotpatch_status
+hotpatch_patch_canary(struct hotpatch_patch *patch,
+		      const struct hotpatch_canary *canary,
 		      struct hotpatch_error *err);
 
 enum hotpatch_goal {
@@ -382,6 +439,10 @@ HOTPATCH_API unsigned int hotpatch_poll(void);
  * @drain_us:     from the start of its last transition until drained
  * @unmap_us:     from the start of the revert until unmapped
  * @probation_ms: how much of its probation is left, 0 if it is on none
+ * @canary:       its canary is open
+ * @canary_share: of HOTPATCH_CANARY_WHOLE
+ * @canary_keys:  how many keys are in whatever the share
+ * @canary_tasks: tasks that have it at this moment, in an open section
  */
 struct hotpatch_patch_info {
 	enum hotpatch_state state;
@@ -402,6 +463,10 @@ struct hotpatch_patch_info {
 	uint64_t drain_us;
 	uint64_t unmap_us;
 	uint64_t probation_ms;
+	bool canary;
+	unsigned int canary_share;
+	unsigned int canary_keys;
+	unsigned int canary_tasks;
 };
 
 /** hotpatch_patch_info() - fill @info; any thread */
@@ -561,7 +626,10 @@ HOTPATCH_API void hotpatch_process_info(struct hotpatch_process_info *info);
 	X(PHASE_PROBATION, "probation") /* begins, of an active patch */       \
 	X(PHASE_HEALTHY, "healthy")	/* its probation is over */            \
 	X(PHASE_UNHEALTHY, "unhealthy") /* it is taken back; the reason */     \
-	X(PHASE_FAULT, "fault")		/* in its code; which, and where */
+	X(PHASE_FAULT, "fault")		/* in its code; which, and where */    \
+	X(PHASE_CANARY_OPENED, "canary-opened")	  /* the share */              \
+	X(PHASE_CANARY_CHANGED, "canary-changed") /* likewise */               \
+	X(PHASE_CANARY_TO_ALL, "canary-to-all")
 
 enum hotpatch_phase {
 #define HOTPATCH_PHASE_ENUM_(name, text) HOTPATCH_##name,

@@ -240,6 +240,22 @@ hotpatch_task_create(const struct hotpatch_task_options *options);
 HOTPATCH_API void hotpatch_task_switch(struct hotpatch_task *task);
 
 /**
+ * hotpatch_task_key() - say for whom the task works from now on
+ * @key: such as the number of a session or of a customer
+ *
+ * While a patch is tried on a share of all work (struct hotpatch_canary), the
+ * key decides whether the task sees it: the same key gets the same answer, in
+ * each thread and each process, and keeps it as the share is raised. It counts
+ * from the task's next outermost enter or safe point; an open section keeps its
+ * view. A task that never said so has a number of its own: a thread its id.
+ *
+ * Context: any thread, in a section or not; the current task's. Does not block.
+ *          async-signal-safe once the thread has entered a section, and then it
+ *          changes the key of the task that it interrupts.
+ */
+HOTPATCH_API void hotpatch_task_key(uint64_t key);
+
+/**
  * hotpatch_task_destroy() - forget a fiber
  * @task: from hotpatch_task_create(), run by no thread; NULL does nothing
  *

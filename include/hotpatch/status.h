@@ -99,7 +99,9 @@
 	X(E_DIVERGED, -102, "what is active is not what is desired")           \
 	X(E_SWITCHED_OFF, -103, "a file switches off what is desired")         \
 	X(E_UNHEALTHY, -110, "the process was not well with the patch")        \
-	X(E_INTERRUPTED, -111, "interrupted before the end")
+	X(E_INTERRUPTED, -111, "interrupted before the end")                   \
+	X(E_CANARY, -130, "a share of the tasks cannot have it alone")         \
+	X(E_NO_CANARY, -131, "the patch has no open canary")
 
 enum hotpatch_status {
 #define HOTPATCH_STATUS_ENUM_(name, value, text) HOTPATCH_##name = value,

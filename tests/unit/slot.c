@@ -121,7 +121,7 @@ START_TEST(staging_shows_nothing_and_detour_and_settling_do)
 	patches[1].on[HP_NEW_SIDE] = true;
 	target = body_a;
 	ck_assert(hp_slot_reserve_views(1));
-	hp_slot_stage(&slot, 7, UINT64_MAX);
+	hp_slot_stage(&slot, 7, UINT64_MAX, HP_NEW_SIDE);
 	ck_assert(target == body_a);
 	ck_assert(slot.view->previous == body_a);
 	ck_assert(slot.view->next == body_b);
@@ -136,14 +136,26 @@ START_TEST(staging_shows_nothing_and_detour_and_settling_do)
 }
 END_TEST
 
+START_TEST(callers_in_no_section_may_keep_the_old_body)
+{
+	link_in_order("ab");
+	patches[0].on[HP_OLD_SIDE] = true;
+	patches[1].on[HP_NEW_SIDE] = true;
+	ck_assert(hp_slot_reserve_views(1));
+	hp_slot_stage(&slot, 7, UINT64_MAX, HP_OLD_SIDE);
+	ck_assert(slot.view->next == body_b);
+	ck_assert(slot.newest == body_a);
+}
+END_TEST
+
 START_TEST(view_record_in_use_is_not_written_again)
 {
 	struct hotpatch_view *first;
 
 	ck_assert(hp_slot_reserve_views(2));
-	hp_slot_stage(&slot, 7, UINT64_MAX);
+	hp_slot_stage(&slot, 7, UINT64_MAX, HP_NEW_SIDE);
 	first = slot.view;
-	hp_slot_stage(&slot, 9, UINT64_MAX);
+	hp_slot_stage(&slot, 9, UINT64_MAX, HP_NEW_SIDE);
 	ck_assert_ptr_ne(slot.view, first);
 	ck_assert_uint_eq(first->since, 7);
 }
@@ -154,14 +166,14 @@ START_TEST(view_record_is_used_again_once_no_task_is_as_old)
 	struct hotpatch_view *first;
 
 	ck_assert(hp_slot_reserve_views(2));
-	hp_slot_stage(&slot, 7, UINT64_MAX);
+	hp_slot_stage(&slot, 7, UINT64_MAX, HP_NEW_SIDE);
 	first = slot.view;
 	first->retired = 8;
-	hp_slot_stage(&slot, 9, 7);
+	hp_slot_stage(&slot, 9, 7, HP_NEW_SIDE);
 	ck_assert_ptr_ne(slot.view, first);
 	ck_assert_uint_eq(first->since, 7);
 	slot.view->retired = 10;
-	hp_slot_stage(&slot, 11, 8);
+	hp_slot_stage(&slot, 11, 8, HP_NEW_SIDE);
 	ck_assert_ptr_eq(slot.view, first);
 	ck_assert_uint_eq(first->since, 11);
 	ck_assert_uint_eq(first->retired, 0);
@@ -173,12 +185,12 @@ START_TEST(views_of_a_slot_that_goes_serve_others)
 	struct hotpatch_view *first;
 
 	ck_assert(hp_slot_reserve_views(1));
-	hp_slot_stage(&slot, 7, UINT64_MAX);
+	hp_slot_stage(&slot, 7, UINT64_MAX, HP_NEW_SIDE);
 	first = slot.view;
 	hp_slot_give_views_back(&slot);
 	ck_assert_ptr_null(slot.views);
 	ck_assert(hp_slot_reserve_views(1));
-	hp_slot_stage(&slot, 9, UINT64_MAX);
+	hp_slot_stage(&slot, 9, UINT64_MAX, HP_NEW_SIDE);
 	ck_assert_ptr_eq(slot.view, first);
 }
 END_TEST
@@ -278,6 +290,7 @@ static void add_tests(TCase *all)
 	tcase_add_loop_test(all, newest_replacement_that_is_on_wins_its_side, 0,
 			    1 << PATCHES);
 	tcase_add_test(all, staging_shows_nothing_and_detour_and_settling_do);
+	tcase_add_test(all, callers_in_no_section_may_keep_the_old_body);
 	tcase_add_test(all, view_record_in_use_is_not_written_again);
 	tcase_add_test(all, view_record_is_used_again_once_no_task_is_as_old);
 	tcase_add_test(all, views_of_a_slot_that_goes_serve_others);

@@ -148,9 +148,79 @@ static bool apply_and_turn(uint64_t *state, struct stacked *stacked)
 	return on;
 }
 
+/* Both keys and shares are few, so that each is met often. */
+static void choose_whom(uint64_t *state, struct hotpatch_canary *canary)
+{
+	static const unsigned int shares[] = {0, 1, HOTPATCH_CANARY_WHOLE / 2,
+					      HOTPATCH_CANARY_WHOLE - 1,
+					      HOTPATCH_CANARY_WHOLE};
+
+	canary->share = shares[roll(state, 5)];
+	canary->key_count = roll(state, 3);
+}
+
+static bool takes_all(const struct hotpatch_canary *canary)
+{
+	return canary->share == HOTPATCH_CANARY_WHOLE;
+}
+
+static bool takes_nobody(const struct hotpatch_canary *canary)
+{
+	return canary->share == 0 && canary->key_count == 0;
+}
+
+/* What a task that begins a section from now on sees. */
+static void tell_of_canary(const struct hotpatch_canary *canary, int version)
+{
+	oracle_tell(version, takes_nobody(canary) ? STOPPED :
+			     takes_all(canary)	  ? WHOLE :
+						    SHARED);
+}
+
+/* Shows it to some first, raises and lowers that, and lets it come to all or
+ * takes it back. Gives back whether it is on in the end. */
+static bool try_on_some(uint64_t *state, struct stacked *stacked)
+{
+	uint64_t keys[2] = {roll(state, TASK_KEYS), roll(state, TASK_KEYS)};
+	struct hotpatch_canary canary = {.size = sizeof(canary), .keys = keys};
+	struct hotpatch_apply_options trying = patient;
+	enum hotpatch_status status;
+	struct hotpatch_error err;
+	uint32_t left = roll(state, 6);
+
+	trying.canary = &canary;
+	choose_whom(state, &canary);
+	must(hotpatch_patch_apply(stacked->patch, &trying, &err), &err);
+	for (;;) {
+		tell_of_canary(&canary, stacked->version);
+		linger();
+		if (roll(state, 2))
+			nap(state, 1000);
+		if (left-- == 0)
+			break;
+		oracle_tell(stacked->version, SHARED);
+		choose_whom(state, &canary);
+		status = hotpatch_patch_canary(stacked->patch, &canary, &err);
+		if (status != HOTPATCH_E_ALREADY)
+			must(status, &err);
+	}
+	oracle_tell(stacked->version, COMING);
+	if (roll(state, 2)) {
+		must(hotpatch_patch_canary(stacked->patch, NULL, &err), &err);
+		return true;
+	}
+	must(hotpatch_patch_revert(stacked->patch, &patient, &err), &err);
+	return false;
+}
+
 static bool wants_to_adopt(uint64_t *state)
 {
 	return roll(state, options.focus[HP_STEP_ADOPT_FOR] ? 1 : 16) == 0;
+}
+
+static bool wants_canary(uint64_t *state)
+{
+	return roll(state, options.focus[HP_STEP_CANARY_RECORD] ? 1 : 4) == 0;
 }
 
 static void put_on(uint64_t *state, struct stacked *stacked, int version)
@@ -169,7 +239,9 @@ static void put_on(uint64_t *state, struct stacked *stacked, int version)
 		stacked->on = true;
 		break;
 	default:
-		stacked->on = apply_and_turn(state, stacked);
+		stacked->on = wants_canary(state) ?
+				      try_on_some(state, stacked) :
+				      apply_and_turn(state, stacked);
 		is_known = roll(state, 2);
 		if (is_known)
 			wait_for(stacked->patch, HOTPATCH_DRAINED);

@@ -6,6 +6,7 @@
  *
  *  - a version that was off when enter had returned is not applied yet, or was
  *    reverted and drained: it must not be seen;
+ *  - nor must one whose canary was stopped before enter was called, and still is;
  *  - a version that was on all the time is in the section's view: neither the
  *    program's own code may be seen nor a version that certainly became active
  *    before it.
@@ -23,7 +24,7 @@ static uint64_t adoptions_ended;
 
 static enum phase phase_of(uint64_t word)
 {
-	return (enum phase)(word & 3);
+	return (enum phase)(word & 7);
 }
 
 /* One changer at a time has a version. Fenced, so that a reader that entered
@@ -36,11 +37,12 @@ void oracle_tell(int version, enum phase phase)
 	if (phase == COMING) {
 		hp_exchange_fenced(&truth.on[version], 0);
 		hp_exchange_fenced(&truth.coming[version], now);
-	} else if (phase != OFF && !hp_load_acquire(&truth.on[version])) {
+	} else if ((phase == ON || phase == GOING) &&
+		   !hp_load_acquire(&truth.on[version])) {
 		/* It has its place among the others at the latest now. */
 		hp_exchange_fenced(&truth.on[version], now);
 	}
-	hp_exchange_fenced(&truth.word[version], now << 2 | phase);
+	hp_exchange_fenced(&truth.word[version], now << 3 | phase);
 }
 
 void oracle_adopting(bool begins)
@@ -112,6 +114,13 @@ static bool is_below(const struct sight *sight, int version, int other)
 	       sight->on[version] < sight->coming[other];
 }
 
+static bool is_on_for(const struct section *section, int version)
+{
+	enum phase phase = phase_of(section->after.word[version]);
+
+	return phase == ON || (phase == WHOLE && section->is_fresh);
+}
+
 static void check_not_stale(const struct section *section, int version)
 {
 	const struct sight *sight = &section->after;
@@ -120,11 +129,20 @@ static void check_not_stale(const struct section *section, int version)
 	for (other = 1; other <= VERSIONS; other++)
 		if (other != version &&
 		    sight->word[other] == section->before.word[other] &&
-		    phase_of(sight->word[other]) == ON &&
+		    is_on_for(section, other) &&
 		    is_below(sight, version, other) && is_strict(section))
 			fail("stale: an older version than one that was "
 			     "active before the section",
 			     version, other);
+}
+
+static bool is_off_for(const struct section *section, int version)
+{
+	uint64_t word = section->after.word[version];
+
+	return phase_of(word) == OFF ||
+	       (phase_of(word) == STOPPED && section->is_fresh &&
+		section->before.word[version] == word);
 }
 
 void oracle_check(struct section *section, int version)
@@ -138,8 +156,7 @@ void oracle_check(struct section *section, int version)
 		fail("mixture: two versions in a section", section->version,
 		     version);
 	section->version = version;
-	if (version && phase_of(section->after.word[version]) == OFF &&
-	    is_strict(section))
+	if (version && is_off_for(section, version) && is_strict(section))
 		fail("stale: a version that is off", version, 0);
 	check_not_stale(section, version);
 }
@@ -153,7 +170,8 @@ void oracle_check_stranger(const struct sight *before, int version)
 	if (version == 0)
 		return;
 	look_at(&after, version);
-	if (phase_of(before->word[version]) == OFF &&
+	if ((phase_of(before->word[version]) == OFF ||
+	     phase_of(before->word[version]) >= SHARED) &&
 	    after.word[version] == before->word[version])
 		fail("stale: a stranger met a version that is off", version, 0);
 }

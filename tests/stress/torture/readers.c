@@ -51,6 +51,8 @@ static void pass_safe_points(uint64_t *state)
 
 	section_enter(&section);
 	while (count-- > 0) {
+		if (roll(state, 4) == 0)
+			hotpatch_task_key(roll(state, TASK_KEYS));
 		section_safe_point(&section);
 		look(&section);
 	}
@@ -59,6 +61,8 @@ static void pass_safe_points(uint64_t *state)
 
 static void one_piece_of_work(uint64_t *state)
 {
+	if (roll(state, 4) == 0)
+		hotpatch_task_key(roll(state, TASK_KEYS));
 	switch (roll(state, 8)) {
 	case 0:
 		sleep_in_section(state);
@@ -100,8 +104,7 @@ void *work(void *index)
 void *work_always_slow(void *index)
 {
 	become_task();
-	hotpatch_self->depth |=
-		0x80000000u; /* HP_DEPTH_FENCED, in lib/task.h */
+	hotpatch_self->depth |= ALWAYS_SLOW;
 	return work(index);
 }
 

@@ -41,6 +41,12 @@
 #define MEETING_VERSION (CHANGERS * EACH + 4)
 #define VERSIONS MEETING_VERSION
 
+/* Of a task's depth: HP_DEPTH_FENCED, in lib/task.h. */
+#define ALWAYS_SLOW 0x80000000u
+
+/* For whom tasks work, so many. */
+#define TASK_KEYS 8
+
 /* ---- What can be patched (torture.c) ---- */
 
 int first_answer(void);
@@ -95,6 +101,7 @@ struct section {
 	uint64_t tries;	     /* to meet, that were over before both */
 	uint64_t meeting;    /* after both */
 	bool is_handler;     /* does not wait for a meeting */
+	bool is_fresh;	     /* chose its view between before and after */
 	int version;	     /* that was seen, or -1 */
 };
 
@@ -102,11 +109,15 @@ enum phase {
 	OFF,
 	COMING,
 	ON,
-	GOING
+	GOING,
+	/* Of a canary, which strangers never see: */
+	SHARED,	 /* for some tasks */
+	STOPPED, /* for none from now on, but sections go on */
+	WHOLE	 /* for each from now on, but sections go on */
 };
 
-/* Told by the changers: COMING and GOING before the call, OFF and ON when the
- * transition is over. */
+/* Told by the changers: COMING, SHARED and GOING before the call, OFF and ON
+ * when the transition is over, STOPPED and WHOLE after the call. */
 void oracle_tell(int version, enum phase phase);
 /* Around an apply that moves sleepers without their doing. */
 void oracle_adopting(bool begins);
@@ -134,9 +145,14 @@ void meetings_forget(void); /* in a child */
 void *change_with_callbacks(void *index);
 void *change_by_meeting(void *index);
 
-static inline void section_prepare(struct section *section)
+/* @deep: how many enters it is in if it is about to choose a view. */
+static inline void section_prepare(struct section *section, uint32_t deep)
 {
 	section->is_handler = false;
+	/* Without the flags of lib/task.h; an enter that is half done counts
+	 * for the safe point of a handler, not for its enter. */
+	section->is_fresh = (hotpatch_self->depth & 0x3fffffff &
+			     (deep ? ~0u : ~1u)) == deep * HOTPATCH_NESTING;
 	section->mark = oracle_mark();
 	section->tries = meeting_tries(true);
 	oracle_look(&section->before);
@@ -146,7 +162,7 @@ static inline void section_prepare(struct section *section)
 static inline __attribute__((always_inline)) void
 section_enter(struct section *section)
 {
-	section_prepare(section);
+	section_prepare(section, 0);
 	hotpatch_enter();
 	oracle_begin(section);
 }
@@ -154,7 +170,7 @@ section_enter(struct section *section)
 static inline __attribute__((always_inline)) void
 section_safe_point(struct section *section)
 {
-	section_prepare(section);
+	section_prepare(section, 1);
 	hotpatch_safe_point();
 	oracle_begin(section);
 }

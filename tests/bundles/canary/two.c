@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The bundle of the same name in the folder beside this one.
+ */
+#include "../tasks/two.c"
