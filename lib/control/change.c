@@ -10,6 +10,7 @@
 #include "../status.h"
 #include "desired.h"
 #include "report.h"
+#include "share.h"
 #include "wire.h"
 
 #include <errno.h>
@@ -182,15 +183,41 @@ static enum hotpatch_status find_or_open(struct hp_change *change)
 			"No patch is called %s.", change->name);
 }
 
+/* Gives back what a change takes, in @share, or NULL for none. */
+static const struct hotpatch_canary *canary_of(const struct hp_change *change,
+					       struct hp_share *share)
+{
+	/* It was read without fault when it was asked for. */
+	if (!change->canary || hp_share_read(change->canary, share, NULL))
+		return NULL;
+	return &share->canary;
+}
+
 static enum hotpatch_status try_apply(struct hp_change *change)
 {
+	struct hotpatch_apply_options options = change->options;
 	enum hotpatch_status status = find_or_open(change);
+	struct hp_share share;
 
 	if (status)
 		return status;
-	return report_changed(change, hotpatch_patch_apply(change->patch,
-							   &change->options,
-							   &change->err));
+	options.canary = canary_of(change, &share);
+	return report_changed(change,
+			      hotpatch_patch_apply(change->patch, &options,
+						   &change->err));
+}
+
+static enum hotpatch_status try_canary(struct hp_change *change)
+{
+	enum hotpatch_status status = find_or_open(change);
+	struct hp_share share;
+
+	if (status)
+		return status;
+	return report_changed(change,
+			      hotpatch_patch_canary(change->patch,
+						    canary_of(change, &share),
+						    &change->err));
 }
 
 /* What requires it goes with it, one after the other. */
@@ -309,6 +336,8 @@ static enum hotpatch_status try_kind(struct hp_change *change)
 	case HP_CHANGE_APPLY:
 	case HP_CHANGE_APPLY_STAGED:
 		return try_apply(change);
+	case HP_CHANGE_CANARY:
+		return try_canary(change);
 	case HP_CHANGE_REVERT:
 		return try_revert(change);
 	case HP_CHANGE_REVERT_ALL:

@@ -22,6 +22,7 @@ enum hp_change_kind {
 	HP_CHANGE_APPLY_STAGED,
 	HP_CHANGE_REVERT,
 	HP_CHANGE_REVERT_ALL,
+	HP_CHANGE_CANARY,
 	HP_CHANGE_DESIRE, /* from here on: desired.h */
 	HP_CHANGE_UNDESIRE,
 	HP_CHANGE_DESIRED,
@@ -38,6 +39,7 @@ enum hp_change_kind {
  * @exact:    of HP_CHANGE_CONVERGE
  * @open:     its signature's descriptor is filled in later
  * @options:  without a turn to wait for, which is waited for by trying again
+ * @canary:   in @params, of an apply and of a change of the canary; or NULL
  * @until_ms: when its turn has to have come
  * @patch:    a handle of its own, once there is one
  * @unhealthy: of HP_CHANGE_REVERT, why the patch failed; NULL if it did not
@@ -53,6 +55,7 @@ struct hp_change {
 	bool exact;
 	struct hotpatch_open_options open;
 	struct hotpatch_apply_options options;
+	const json_t *canary;
 	uint64_t until_ms;
 	struct hotpatch_patch *patch;
 	const char *unhealthy;

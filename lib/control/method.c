@@ -9,6 +9,7 @@
 #include "../observe/metrics.h"
 #include "../status.h"
 #include "report.h"
+#include "share.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -221,6 +222,28 @@ static enum hotpatch_status read_options(const struct call *call,
 	return status;
 }
 
+/* Refused now, if it is no canary, and read again when its turn comes. */
+static enum hotpatch_status read_canary(const struct call *call,
+					const json_t *canary,
+					struct hp_change *change)
+{
+	struct hp_share share;
+
+	change->canary = canary;
+	return canary ? hp_share_read(canary, &share, call->err) : HOTPATCH_OK;
+}
+
+static enum hotpatch_status read_apply(const struct call *call,
+				       struct hp_change *change)
+{
+	enum hotpatch_status status = read_options(call, change);
+
+	if (status)
+		return status;
+	return read_canary(
+		call, json_object_get(call->request->params, "canary"), change);
+}
+
 /* What an apply takes besides. */
 static enum hotpatch_status read_bundle(const struct call *call,
 					struct hp_change *change)
@@ -266,7 +289,7 @@ serve_bundle(const struct call *call, enum hp_change_kind kind, bool check_only)
 	enum hotpatch_status status = read_bundle(call, &change);
 
 	if (!status && kind == HP_CHANGE_APPLY)
-		status = read_options(call, &change);
+		status = read_apply(call, &change);
 	if (!status)
 		return start(call, &change);
 	hp_change_release(&change);
@@ -307,9 +330,27 @@ static enum hotpatch_status serve_apply(const struct call *call)
 
 	if (!json_object_get(call->request->params, "name"))
 		return serve_bundle(call, HP_CHANGE_APPLY, false);
-	status = read_options(call, &change);
+	status = read_apply(call, &change);
 	if (!status)
 		status = read_name(call, &change.name);
+	return status ? status : start(call, &change);
+}
+
+static enum hotpatch_status serve_canary(const struct call *call)
+{
+	struct hp_change change = {
+		.kind = HP_CHANGE_CANARY,
+		.fds = {-1, -1},
+	};
+	const json_t *params = call->request->params;
+	bool all = false;
+	enum hotpatch_status status;
+
+	status = hp_params_flag(params, "all", &all, call->err);
+	if (!status)
+		status = read_name(call, &change.name);
+	if (!status)
+		status = read_canary(call, all ? NULL : params, &change);
 	return status ? status : start(call, &change);
 }
 
@@ -449,6 +490,7 @@ static const struct method methods[] = {
 	{"check", HP_ACCESS_ADMIN, serve_check},
 	{"stage", HP_ACCESS_ADMIN, serve_stage},
 	{"apply", HP_ACCESS_ADMIN, serve_apply},
+	{"canary", HP_ACCESS_ADMIN, serve_canary},
 	{"revert", HP_ACCESS_ADMIN, serve_revert},
 	{"desire", HP_ACCESS_ADMIN, serve_desire},
 	{"undesire", HP_ACCESS_ADMIN, serve_undesire},

@@ -37,19 +37,31 @@ json_t *hp_report_greeting(enum hp_access access)
 
 	hp_socket_program(program, sizeof(program));
 	read_build_id(build_id);
-	return json_pack("{s:i, s:s, s:i, s:o, s:o*, s:s, s:s}", "hotpatch",
-			 HP_WIRE_PROTOCOL, "version", hotpatch_version(), "pid",
-			 (int)getpid(), "program", hp_wire_text(program),
-			 "build_id", *build_id ? json_string(build_id) : NULL,
-			 "access", access == HP_ACCESS_ADMIN ? "admin" : "read",
-			 "signatures", hp_trust_policy());
+	return json_pack("{s:i, s:s, s:i, s:o, s:o*, s:s, s:s, s:b}",
+			 "hotpatch", HP_WIRE_PROTOCOL, "version",
+			 hotpatch_version(), "pid", (int)getpid(), "program",
+			 hp_wire_text(program), "build_id",
+			 *build_id ? json_string(build_id) : NULL, "access",
+			 access == HP_ACCESS_ADMIN ? "admin" : "read",
+			 "signatures", hp_trust_policy(), "canary", 1);
+}
+
+/* NULL, and so no member, of a patch that has no open one. */
+static json_t *report_canary(const struct hotpatch_patch_info *info)
+{
+	if (!info->canary)
+		return NULL;
+	return json_pack("{s:I, s:I, s:I}", "share",
+			 (json_int_t)info->canary_share, "keys",
+			 (json_int_t)info->canary_keys, "tasks",
+			 (json_int_t)info->canary_tasks);
 }
 
 json_t *hp_report_patch(const struct hotpatch_patch_info *info)
 {
 	return json_pack(
 		"{s:o, s:s, s:I, s:s, s:o, s:s, s:I, s:I, s:I, s:I, s:s, s:o, s:o, "
-		"s:s, s:I, s:I, s:I, s:I}",
+		"s:s, s:I, s:I, s:I, s:I, s:o*}",
 		"name", hp_wire_text(info->name), "state",
 		hotpatch_state_name(info->state), "sequence",
 		(json_int_t)info->sequence, "build_id", info->build_id, "path",
@@ -63,7 +75,7 @@ json_t *hp_report_patch(const struct hotpatch_patch_info *info)
 		"open_us", (json_int_t)info->open_us, "drain_us",
 		(json_int_t)info->drain_us, "unmap_us",
 		(json_int_t)info->unmap_us, "probation_ms",
-		(json_int_t)info->probation_ms);
+		(json_int_t)info->probation_ms, "canary", report_canary(info));
 }
 
 static json_t *report_memory(void)

@@ -21,11 +21,10 @@ static const char *goal_of(const struct hp_options *options,
 	return options->goal ? options->goal : otherwise;
 }
 
-/* Replaces *@result, which told how @name began, by how it ended. */
-static enum hotpatch_status await_goal(struct hp_session *session,
-				       const char *name, const char *goal,
-				       long timeout_ms, json_t **result,
-				       struct hotpatch_error *err)
+enum hotpatch_status hp_change_await(struct hp_session *session,
+				     const char *name, const char *goal,
+				     long timeout_ms, json_t **result,
+				     struct hotpatch_error *err)
 {
 	const struct hp_request_options waiting = {
 		.bundle_fd = -1,
@@ -53,13 +52,20 @@ static double milliseconds(const json_t *patch, const char *key)
 	return (double)hp_json_number(patch, key) / 1000;
 }
 
-static void print_applied(const json_t *result)
+void hp_print_applied(const json_t *result)
 {
 	const json_t *patch = json_object_get(result, "patch");
 	const char *name = hp_json_text(patch, "name");
 	const char *state = hp_json_text(patch, "state");
+	char text[128];
 
-	if (json_is_true(json_object_get(result, "already")))
+	if (*hp_canary_text(patch, text, sizeof(text)))
+		hp_print("%s is %s%s\n", name,
+			 json_is_true(json_object_get(result, "already")) ?
+				 "already " :
+				 "",
+			 text);
+	else if (json_is_true(json_object_get(result, "already")))
 		hp_print("%s is already %s\n", name, state);
 	else if (!is_goal(state, "active"))
 		hp_print("%s is %s\n", name, state);
@@ -134,8 +140,11 @@ static enum hotpatch_status apply(struct hp_session *session,
 				  json_t **result, struct hotpatch_error *err)
 {
 	bool verified = hp_verify_is_wanted(options);
-	const char *goal = verified ? "active" : goal_of(options, "active");
-	enum hotpatch_status status = hp_change_access(session, err);
+	const char *goal =
+		verified ?
+			"active" :
+			goal_of(options, options->canary ? "none" : "active");
+	enum hotpatch_status status = hp_change_access(session, options, err);
 	char name[256];
 
 	if (!status)
@@ -144,8 +153,8 @@ static enum hotpatch_status apply(struct hp_session *session,
 		return status;
 	hp_text_copy(name, sizeof(name),
 		     hp_json_text(json_object_get(*result, "patch"), "name"));
-	status = await_goal(session, name, goal, hp_change_wait_ms(options),
-			    result, err);
+	status = hp_change_await(session, name, goal,
+				 hp_change_wait_ms(options), result, err);
 	if (!status && verified)
 		status = hp_verify_one(session, options, name, result, err);
 	return status;
@@ -180,7 +189,7 @@ enum hotpatch_status hp_command_apply(const struct hp_options *options,
 	else if (!status)
 		status = hp_apply_one(&session, options, &result, err);
 	if (!status && result)
-		show(options, json_incref(result), print_applied);
+		show(options, json_incref(result), hp_print_applied);
 	json_decref(result);
 	hp_session_close(&session);
 	return status;
@@ -219,8 +228,8 @@ static enum hotpatch_status await_revert(struct hp_session *session,
 	if (is_goal(goal, "none") ||
 	    is_goal(hp_json_text(patch, "state"), "closed"))
 		return HOTPATCH_OK;
-	return await_goal(session, name, goal, hp_change_wait_ms(options),
-			  result, err);
+	return hp_change_await(session, name, goal, hp_change_wait_ms(options),
+			       result, err);
 }
 
 /* Turns the names in *@result into what became of each. */
@@ -325,7 +334,7 @@ static enum hotpatch_status revert(struct hp_session *session,
 				   const struct hp_options *options,
 				   json_t **result, struct hotpatch_error *err)
 {
-	enum hotpatch_status status = hp_change_access(session, err);
+	enum hotpatch_status status = hp_change_access(session, options, err);
 
 	if (!status)
 		status = begin_revert(session, options, result, err);
@@ -387,7 +396,7 @@ enum hotpatch_status hp_command_wait(const struct hp_options *options,
 		return hp_wait_several(options, err);
 	status = hp_session_open(options, &session, err);
 	if (!status)
-		status = await_goal(
+		status = hp_change_await(
 			&session, options->operand, goal_of(options, "drained"),
 			options->timeout_ms ? options->timeout_ms : -1, &result,
 			err);

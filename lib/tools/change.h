@@ -28,9 +28,24 @@ const char *hp_goal_word(const char *goal);
 enum hotpatch_status hp_goal_check(const char *goal, const json_t *result,
 				   struct hotpatch_error *err);
 
-/* E_PERMISSION if the process lets this user only look. */
+/* E_PERMISSION if the process lets this user only look; E_UNSUPPORTED if it
+ * would not understand the canary in @options, or NULL, and show what was asked
+ * for to all. */
 enum hotpatch_status hp_change_access(const struct hp_session *session,
+				      const struct hp_options *options,
 				      struct hotpatch_error *err);
+
+/* Replaces *@result, which told how @name began, by how it ended. */
+enum hotpatch_status hp_change_await(struct hp_session *session,
+				     const char *name, const char *goal,
+				     long timeout_ms, json_t **result,
+				     struct hotpatch_error *err);
+void hp_print_applied(const json_t *result);
+
+/* Whom the options show a patch to, for the process. */
+json_t *hp_canary_report(const struct hp_options *options);
+/* Whom @patch is shown to, for people, in @text; "" if to all or nobody. */
+const char *hp_canary_text(const json_t *patch, char *text, size_t size);
 
 /* The bundle, and the signature that goes along, or -1. */
 struct hp_bundle_files {

@@ -30,7 +30,7 @@ static enum hotpatch_status ask(struct hp_session *session, const char *method,
 		.timeout_ms = timeout_ms,
 		.progress = true,
 	};
-	enum hotpatch_status status = hp_change_access(session, err);
+	enum hotpatch_status status = hp_change_access(session, NULL, err);
 
 	if (status) {
 		json_decref(params);
@@ -76,7 +76,7 @@ static enum hotpatch_status stage(struct hp_session *session,
 {
 	struct hp_request_options request = {.timeout_ms = HP_ANSWER_MS};
 	struct hp_bundle_files files;
-	enum hotpatch_status status = hp_change_access(session, err);
+	enum hotpatch_status status = hp_change_access(session, NULL, err);
 
 	if (!status)
 		status = hp_bundle_open(options, hp_wants_signature(session),

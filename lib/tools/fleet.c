@@ -46,7 +46,8 @@ static void judge_step(struct hp_fleet *fleet, enum hp_outcome when_done,
 }
 
 /* Everybody has to be reachable, and to let this user change something. */
-static void admit(struct hp_fleet *fleet, bool change)
+static void admit(struct hp_fleet *fleet, const struct hp_options *options,
+		  bool change)
 {
 	struct hp_process *process;
 	size_t i;
@@ -54,8 +55,8 @@ static void admit(struct hp_fleet *fleet, bool change)
 	for (i = 0; i < fleet->count; i++) {
 		process = &fleet->processes[i];
 		if (!process->status && change)
-			process->status = hp_change_access(&process->session,
-							   &process->err);
+			process->status = hp_change_access(
+				&process->session, options, &process->err);
 		process->taking = !process->status;
 		process->outcome = process->status ? HP_OUTCOME_FAILED :
 						     HP_OUTCOME_UNTOUCHED;
@@ -317,7 +318,9 @@ static void apply_all(struct hp_fleet *fleet, const struct hp_options *options)
 	bool verified = hp_verify_is_wanted(options);
 	struct hp_options forth = *options;
 
-	forth.goal = options->goal && !verified ? options->goal : "active";
+	forth.goal = options->goal && !verified ? options->goal :
+		     options->canary		? "none" :
+						  "active";
 	keep_names(fleet);
 	change(fleet, &forth, "apply", name_params);
 	judge_step(fleet, HP_OUTCOME_APPLYING, true);
@@ -341,7 +344,7 @@ enum hotpatch_status hp_apply_several(const struct hp_options *options,
 	enum hotpatch_status status = hp_fleet_open(options, &fleet, err);
 
 	if (!status) {
-		admit(&fleet, true);
+		admit(&fleet, options, true);
 		if (!hp_fleet_failed(&fleet))
 			keep_versions(&fleet, options);
 		if (!hp_fleet_failed(&fleet))
@@ -441,7 +444,7 @@ enum hotpatch_status hp_revert_several(const struct hp_options *options,
 	enum hotpatch_status status = hp_fleet_open(options, &fleet, err);
 
 	if (!status) {
-		admit(&fleet, !options->dry_run);
+		admit(&fleet, options, !options->dry_run);
 		if (!hp_fleet_failed(&fleet))
 			status = foresee(&fleet, options, err);
 	}
@@ -465,7 +468,7 @@ enum hotpatch_status hp_wait_several(const struct hp_options *options,
 	waiting.goal = options->goal ? options->goal : "drained";
 	waiting.policy = "wait";
 	if (!status) {
-		admit(&fleet, false);
+		admit(&fleet, options, false);
 		for (i = 0; i < fleet.count; i++)
 			hp_text_copy(fleet.processes[i].patch,
 				     sizeof(fleet.processes[i].patch),

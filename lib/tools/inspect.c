@@ -494,7 +494,7 @@ enum hotpatch_status hp_check_bundle(struct hp_session *session,
 	status = read_bundle(options->operand, &file, &manifest, err);
 	if (status)
 		return status;
-	if (hp_change_access(session, NULL))
+	if (hp_change_access(session, options, NULL))
 		status = judge(&manifest, options, session->greeting, err);
 	else
 		status = hp_ask_process(session, options, &already, err);

@@ -60,6 +60,8 @@ enum {
 	HEALTH_ERRORS = 'E',
 	HEALTH_LATENCY = 'L',
 	HEALTH_TAIL = 'I',
+	CANARY = '%',
+	CANARY_KEY = '#',
 };
 
 static const struct option long_options[] = {
@@ -104,13 +106,16 @@ static const struct option long_options[] = {
 	{"health-errors", required_argument, NULL, HEALTH_ERRORS},
 	{"health-latency", required_argument, NULL, HEALTH_LATENCY},
 	{"health-tail", required_argument, NULL, HEALTH_TAIL},
+	{"canary", required_argument, NULL, CANARY},
+	{"canary-key", required_argument, NULL, CANARY_KEY},
 	{NULL, 0, NULL, 0},
 };
 
 static const struct hp_command commands[] = {
 	{"list", "", NULL, hp_command_list},
 	{"status", "", NULL, hp_command_status},
-	{"apply", "tPacwnxRrqObvELI", "FILE", hp_command_apply},
+	{"apply", "tPacwnxRrqObvELI%#", "FILE", hp_command_apply},
+	{"canary", "tw#", "NAME", hp_command_canary},
 	{"revert", "tPawnBr", "NAME", hp_command_revert},
 	{"wait", "tgw", "NAME", hp_command_wait},
 	{"enable", "tPacxRrNOD", "FILE", hp_command_enable},
@@ -220,6 +225,40 @@ static enum hotpatch_status read_number(const char *text, long limit,
 	*number = strtol(text, &end, 10);
 	if (end == text || *end || *number < 1 || *number > limit)
 		return usage_error(err, text, "is not a number that fits");
+	return HOTPATCH_OK;
+}
+
+/* A percentage, to the hundredth. */
+static enum hotpatch_status read_share(const char *text,
+				       struct hp_options *options,
+				       struct hotpatch_error *err)
+{
+	char *end;
+	double percent = strtod(text, &end);
+
+	if (end == text || strcmp(end, "%") != 0 ||
+	    !(percent >= 0 && percent <= 100))
+		return usage_error(err, text, "is no percentage, such as 2.5%");
+	options->canary = true;
+	options->canary_share = (unsigned int)(percent * 100 + 0.5);
+	return HOTPATCH_OK;
+}
+
+static enum hotpatch_status read_key(const char *text,
+				     struct hp_options *options,
+				     struct hotpatch_error *err)
+{
+	uint64_t key;
+	char *end;
+
+	errno = 0;
+	key = strtoull(text, &end, 0);
+	if (end == text || *end || errno || strchr(text, '-'))
+		return usage_error(err, text, "is no key, which is a number");
+	if (options->canary_key_count == HOTPATCH_CANARY_KEYS)
+		return usage_error(err, text, "is one key too many");
+	options->canary = true;
+	options->canary_keys[options->canary_key_count++] = key;
 	return HOTPATCH_OK;
 }
 
@@ -358,6 +397,10 @@ static enum hotpatch_status read_value(int letter, const char *text,
 	case HEALTH_LATENCY:
 	case HEALTH_TAIL:
 		return read_health_value(letter, text, options, err);
+	case CANARY:
+		return read_share(text, options, err);
+	case CANARY_KEY:
+		return read_key(text, options, err);
 	case POLICY:
 		return read_choice(text, policies, &options->policy, err);
 	case WAIT:
@@ -440,6 +483,13 @@ static enum hotpatch_status judge_goal(const struct hp_options *options,
 {
 	const char *goal = options->goal ? options->goal : "drained";
 
+	if (is_command(options, "canary") && !strcmp(goal, "unmapped"))
+		return usage_error(err, "canary",
+				   "cannot wait for the patch to be unmapped");
+	if (is_command(options, "apply") && options->canary &&
+	    (options->keep || options->verify))
+		return usage_error(err, "apply",
+				   "cannot keep or verify what only some see");
 	if (is_command(options, "apply") && !strcmp(goal, "unmapped"))
 		return usage_error(err, "apply",
 				   "cannot wait for the patch to be unmapped");
@@ -487,11 +537,26 @@ static void read_all(struct hp_options *options, const char *operand)
 	options->all_patches = true;
 }
 
+/* What the command canary takes besides the name. */
+static enum hotpatch_status read_whom(const char *text,
+				      struct hp_options *options,
+				      struct hotpatch_error *err)
+{
+	if (text && strcmp(text, "all") != 0)
+		return read_share(text, options, err);
+	if (text && !options->canary_key_count)
+		return HOTPATCH_OK;
+	return usage_error(err, "canary",
+			   text ? "for all has no keys" :
+				  "needs a share, such as 5%, or all");
+}
+
 static enum hotpatch_status read_operands(char **operands,
 					  struct hp_options *options,
 					  struct hotpatch_error *err)
 {
 	const struct hp_command *command = options->command;
+	enum hotpatch_status status;
 
 	/* --help and --version take the place of any command. */
 	if (command)
@@ -510,6 +575,9 @@ static enum hotpatch_status read_operands(char **operands,
 		return hp_error(err, HOTPATCH_E_USAGE, 0, command->name,
 				"%s needs a %s; see hotpatch --help.",
 				command->name, command->operand);
+	if (is_command(options, "canary") &&
+	    (status = read_whom(*operands++, options, err)))
+		return status;
 	if (*operands)
 		return usage_error(err, *operands, "is one operand too many");
 	return HOTPATCH_OK;

@@ -43,6 +43,9 @@ json_t *hp_change_params(const struct hp_options *options)
 	add_number(params, "health_errors", options->health_errors);
 	add_number(params, "health_latency_percent", options->health_latency);
 	add_number(params, "health_tail_percent", options->health_tail);
+	if (options->canary)
+		json_object_set_new(params, "canary",
+				    hp_canary_report(options));
 	return params;
 }
 
@@ -87,13 +90,20 @@ enum hotpatch_status hp_goal_check(const char *goal, const json_t *result,
 }
 
 enum hotpatch_status hp_change_access(const struct hp_session *session,
+				      const struct hp_options *options,
 				      struct hotpatch_error *err)
 {
-	if (strcmp(hp_json_text(session->greeting, "access"), "read") != 0)
-		return HOTPATCH_OK;
-	return hp_error(err, HOTPATCH_E_PERMISSION, 0, "",
-			"Only the process's owner and root may change "
-			"anything.");
+	const json_t *greeting = session->greeting;
+
+	if (!strcmp(hp_json_text(greeting, "access"), "read"))
+		return hp_error(err, HOTPATCH_E_PERMISSION, 0, "",
+				"Only the process's owner and root may change "
+				"anything.");
+	if (options && options->canary && !json_object_get(greeting, "canary"))
+		return hp_error(err, HOTPATCH_E_UNSUPPORTED, 0, "canary",
+				"The library in the process knows no "
+				"canaries.");
+	return HOTPATCH_OK;
 }
 
 static bool is_on(const char *state)

@@ -2,6 +2,7 @@
 /*
  * The commands that only look: list and status.
  */
+#include "change.h"
 #include "desired.h"
 #include "several.h"
 
@@ -173,6 +174,7 @@ static void print_patches(const json_t *patches)
 {
 	struct hp_table table = {.columns = 6};
 	const char *remark;
+	char text[128];
 	json_t *patch;
 	size_t i;
 
@@ -193,6 +195,8 @@ static void print_patches(const json_t *patches)
 			     (int)hp_json_number(patch, "functions"));
 		add_duration(&table, patch);
 		remark = hp_json_text(patch, "reason");
+		if (!remark[0])
+			remark = hp_canary_text(patch, text, sizeof(text));
 		if (!remark[0])
 			remark = hp_json_text(patch, "still_runs");
 		if (!remark[0])

@@ -9,6 +9,7 @@
 #include "../control/socket.h"
 #include "../control/wire.h"
 
+#include <hotpatch/patch.h>
 #include <hotpatch/status.h>
 #include <jansson.h>
 #include <limits.h>
@@ -43,6 +44,8 @@ struct hp_list {
  * @operand:    the file or name, or NULL
  * @targets:    paths of builds; of check, a path or a process's number
  * @allows:     REASON:NAME
+ * @canary:     show it to @canary_share of 10,000, and to @canary_keys; of the
+ *              command canary false for all
  * @now:        of enable and disable: change the process, too
  * @keep:       of apply: record it, too
  * @forgive:    although it is in quarantine
@@ -94,6 +97,10 @@ struct hp_options {
 	const char *debug_directory;
 	const char *verify;
 	bool follow;
+	bool canary;
+	unsigned int canary_share;
+	uint64_t canary_keys[HOTPATCH_CANARY_KEYS];
+	size_t canary_key_count;
 };
 
 /*
@@ -234,6 +241,8 @@ enum hotpatch_status hp_command_status(const struct hp_options *options,
 enum hotpatch_status hp_command_apply(const struct hp_options *options,
 				      struct hotpatch_error *err);
 enum hotpatch_status hp_command_revert(const struct hp_options *options,
+				       struct hotpatch_error *err);
+enum hotpatch_status hp_command_canary(const struct hp_options *options,
 				       struct hotpatch_error *err);
 enum hotpatch_status hp_command_wait(const struct hp_options *options,
 				     struct hotpatch_error *err);

@@ -3,7 +3,7 @@
  * The process that command.sh works on: a patchable function, a thread that
  * can be told to stay in its section, a state of health, and a control socket. With the argument
  * "serve" it obeys words on its standard input, and answers each with a line;
- * alone it checks that it would. It logs to the file that HOTPATCH_TEST_LOG
+ * alone it checks that it would. The word serve7 is a call for the key 7. It logs to the file that HOTPATCH_TEST_LOG
  * names, if there is one.
  */
 #include <hotpatch/control.h>
@@ -60,6 +60,18 @@ static const char *tell_health(void *argument)
 		       NULL;
 }
 
+/* In a section, for whom it may have to be a canary. */
+static int answer_for(uint64_t key)
+{
+	int given;
+
+	hotpatch_task_key(key);
+	hotpatch_enter();
+	given = answer();
+	hotpatch_leave();
+	return given;
+}
+
 static void obey(const char *word)
 {
 	/* Relaxed: see tell_health(). */
@@ -71,6 +83,8 @@ static void obey(const char *word)
 		change_hold(&release_wanted, &released);
 	if (!strcmp(word, "call"))
 		printf("%d\n", answer());
+	else if (!strncmp(word, "serve", 5))
+		printf("%d\n", answer_for(strtoull(word + 5, NULL, 10)));
 	else
 		printf("%s\n", word);
 	fflush(stdout);

@@ -148,12 +148,26 @@ valid 0 revert fix-answer --wait=none
 [ "$(tell_host 0 release)" = release ] || fail 'the host does not release'
 valid 0 revert --all-patches
 
+promise=of_a_canary
+valid 0 apply --canary 5% --canary-key 7 "$bundle"
+valid 0 status
+has '"canary": {'
+valid 0 canary fix-answer 50%
+valid 0 canary fix-answer 50%
+valid 0 canary fix-answer all
+valid 1 canary fix-answer 5%
+valid 0 revert fix-answer
+
 start_host
 promise=of_several_processes
 valid 2 status
 valid 0 list --all
 valid 0 status --all
 valid 0 apply --all --dry-run "$bundle"
+valid 0 apply --all --canary 5% "$bundle"
+valid 0 canary --all fix-answer 0%
+valid 0 revert --all fix-answer
+valid 1 canary --all fix-answer all
 valid 0 apply --all "$bundle" --wait=none
 valid 0 apply --all "$bundle"
 valid 0 apply --all "$bundle"
