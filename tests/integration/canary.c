@@ -5,9 +5,9 @@
  */
 #include "versions.h"
 
+#include <setjmp.h>
 #include <signal.h>
 #include <sys/wait.h>
-#include <ucontext.h>
 
 #define KEYS 10000
 
@@ -219,6 +219,11 @@ START_TEST(section_keeps_its_view_while_the_share_changes)
 }
 END_TEST
 
+static void store_thread(void *place)
+{
+	*(int *)place = own_thread_id();
+}
+
 static void take_key(void *key)
 {
 	hotpatch_task_key(*(uint64_t *)key);
@@ -252,6 +257,38 @@ START_TEST(key_counts_from_the_next_safe_point_of_the_outermost_section)
 	holder_move(&holder);
 	ck_assert_int_eq(version_of(&holder), 0);
 	holder_stop(&holder);
+	remove_patch(patch);
+}
+END_TEST
+
+static jmp_buf way_out;
+
+static __attribute__((noinline)) void leave_by_longjmp(void)
+{
+	char room[256];
+
+	memset(room, 0, sizeof(room));
+	hotpatch_enter();
+	ck_assert_int_eq(version(), 0);
+	longjmp(way_out, room[0] + 1);
+}
+
+START_TEST(section_that_was_left_by_longjmp_is_over_and_chosen_anew)
+{
+	uint64_t key = 7;
+	struct hotpatch_canary canary = {sizeof(canary), 0, &key, 1};
+	struct hotpatch_patch *patch = open_bundle("one");
+	uint64_t start = events_now();
+
+	expect_ok(try_canary(patch, &canary, &err));
+	hotpatch_task_key(8);
+	if (setjmp(way_out) == 0)
+		leave_by_longjmp();
+	hotpatch_task_key(7);
+	hotpatch_enter();
+	ck_assert_int_eq(version(), 1);
+	hotpatch_leave();
+	count_phase(start, HOTPATCH_PHASE_HEALED, 1);
 	remove_patch(patch);
 }
 END_TEST
@@ -421,6 +458,63 @@ START_TEST(deadline_counts_from_when_it_comes_to_all)
 	holder_stop(&holder);
 	await_unmapped(patch);
 	hotpatch_patch_close(patch);
+}
+END_TEST
+
+static struct hotpatch_patch *open_strict_canary(enum hotpatch_policy policy,
+						 bool adopt_sleepers)
+{
+	struct hotpatch_canary canary = share_of(0);
+	const struct hotpatch_apply_options options = {
+		.size = sizeof(options),
+		.deadline_ms = 1,
+		.policy = policy,
+		.adopt_sleepers = adopt_sleepers,
+		.canary = &canary,
+	};
+	struct hotpatch_patch *patch = open_bundle("one");
+
+	expect_ok(hotpatch_patch_apply(patch, &options, &err));
+	return patch;
+}
+
+START_TEST(policy_of_the_apply_forces_it_to_all)
+{
+	struct hotpatch_patch *patch =
+		open_strict_canary(HOTPATCH_FORCE, false);
+	struct hotpatch_process_info process;
+	struct holder holder;
+
+	holder_start(&holder);
+	come_to_all(patch);
+	await_drained(patch);
+	expect_state(patch, HOTPATCH_ACTIVE);
+	ck_assert_int_eq(version(), 1);
+	hotpatch_process_info(&process);
+	ck_assert(process.forced);
+	holder_stop(&holder);
+	hotpatch_patch_close(patch);
+}
+END_TEST
+
+START_TEST(sleeper_that_is_out_is_moved_once_it_comes_to_all)
+{
+	struct hotpatch_patch *patch = open_strict_canary(HOTPATCH_WAIT, true);
+	uint64_t start = events_now();
+	struct holder holder;
+	int thread = 0;
+
+	needs_proc();
+	holder_start(&holder);
+	holder_run(&holder, store_thread, &thread);
+	ck_assert_int_eq(version_of(&holder), 0);
+	await(is_asleep(thread));
+	come_to_all(patch);
+	await_drained(patch);
+	count_phase(start, HOTPATCH_PHASE_ADOPTED, 1);
+	ck_assert_int_eq(version_of(&holder), 1);
+	holder_stop(&holder);
+	remove_patch(patch);
 }
 END_TEST
 
@@ -758,12 +852,15 @@ int main(void)
 		threads_without_a_key_have_their_own,
 		section_keeps_its_view_while_the_share_changes,
 		key_counts_from_the_next_safe_point_of_the_outermost_section,
+		section_that_was_left_by_longjmp_is_over_and_chosen_anew,
 		callers_in_no_section_have_it_when_all_have,
 		whole_life_has_its_phases,
 		taken_back_it_is_unmapped,
 		who_is_out_does_not_hinder_the_way_back,
 		callbacks_come_before_it_and_when_it_is_over,
 		deadline_counts_from_when_it_comes_to_all,
+		policy_of_the_apply_forces_it_to_all,
+		sleeper_that_is_out_is_moved_once_it_comes_to_all,
 		who_is_out_is_in_the_way_once_it_comes_to_all,
 		other_changes_wait_for_it,
 		no_canary_of_what_cannot_have_one,

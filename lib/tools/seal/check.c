@@ -264,7 +264,7 @@ static enum hotpatch_status ask(struct check *check,
 
 	if (status)
 		return status;
-	status = hp_change_access(&session, err);
+	status = hp_change_access(&session, NULL, err);
 	if (!status) {
 		status = hp_ask_process(&session, options, &already, err);
 		if (status && is_answer(status)) {
