@@ -11,19 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-json_t *hp_canary_report(const struct hp_options *options)
-{
-	json_t *keys = json_array();
-	size_t i;
-
-	for (i = 0; i < options->canary_key_count; i++)
-		json_array_append_new(
-			keys,
-			json_integer((json_int_t)options->canary_keys[i]));
-	return json_pack("{s:I, s:o}", "share",
-			 (json_int_t)options->canary_share, "keys", keys);
-}
-
 const char *hp_canary_text(const json_t *patch, char *text, size_t size)
 {
 	const json_t *canary = json_object_get(patch, "canary");

@@ -29,6 +29,19 @@ static void add_number(json_t *params, const char *key, long value)
 		json_object_set_new(params, key, json_integer(value));
 }
 
+json_t *hp_canary_report(const struct hp_options *options)
+{
+	json_t *keys = json_array();
+	size_t i;
+
+	for (i = 0; i < options->canary_key_count; i++)
+		json_array_append_new(
+			keys,
+			json_integer((json_int_t)options->canary_keys[i]));
+	return json_pack("{s:I, s:o}", "share",
+			 (json_int_t)options->canary_share, "keys", keys);
+}
+
 json_t *hp_change_params(const struct hp_options *options)
 {
 	json_t *params = json_pack("{s:I, s:I, s:I, s:s, s:b}", "deadline_ms",
