@@ -201,7 +201,7 @@ static uint32_t place(uint64_t key, uint64_t seed)
 
 static bool is_in(const struct record *record, uint64_t key)
 {
-	/* Acquire pairs with hp_canary_write(): the comparison of the
+	/* Acquire pairs with write_record(): the comparison of the
 	 * generation comes after all of these. */
 	uint64_t seed = hp_load_acquire(&record->seed);
 	uint32_t count = hp_load_acquire(&record->key_count);
