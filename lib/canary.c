@@ -162,7 +162,7 @@ enum hotpatch_status hp_canary_change(const struct hotpatch_canary *wanted,
 	hp_canary_announce(HOTPATCH_PHASE_CANARY_CHANGED);
 	hp_progress_made();
 	/* Who chose before has announced it to hp_canary_info(). */
-	if (HP_KEEP(SHARE_BARRIER) && !hp_barrier())
+	if (!hp_barrier())
 		return hp_error(err, HOTPATCH_E_UNSUPPORTED, 0, "membarrier",
 				"membarrier was available at start and is "
 				"refused now");

@@ -48,7 +48,6 @@
 	X(CANARY_RECORD)                                                       \
 	X(CANARY_HOLDS)                                                        \
 	X(CANARY_NEWEST)                                                       \
-	X(SHARE_BARRIER)                                                       \
 	X(TO_ALL_BARRIER)                                                      \
 	X(GRACE)                                                               \
 	X(STRANGERS)

@@ -52,6 +52,14 @@ static enum hotpatch_status refuse(const struct hp_finding *finding,
 			why);
 }
 
+/* The loader wrote it under its own lock, which the thread sanitizer does not
+ * see. */
+__attribute__((no_sanitize("thread"))) static uintptr_t
+base_of(const struct link_map *map)
+{
+	return map->l_addr;
+}
+
 /* Keeps it loaded; false if it is another one by now. */
 static bool pin(struct hp_finding *finding,
 		const struct hp_target_search *search)
@@ -66,7 +74,7 @@ static bool pin(struct hp_finding *finding,
 		return false;
 	finding->pins[finding->pin_count++] = handle;
 	return dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0 &&
-	       map->l_addr == search->facts.base;
+	       base_of(map) == search->facts.base;
 }
 
 /* The original's bytes in place of a jump of ours, as far as it lies in the

@@ -193,7 +193,8 @@ static bool choose(uintptr_t from, struct attempt *attempt, bool *later)
 static size_t add_handlers(struct hp_stack_range *ranges, bool *known)
 {
 	uintptr_t restorers[HP_ARCH_RESTORERS];
-	uintptr_t vdso = getauxval(AT_SYSINFO_EHDR);
+	uintptr_t vdso = HP_ARCH_RESTORER_IN_VDSO ? getauxval(AT_SYSINFO_EHDR) :
+						    0;
 	size_t count;
 	size_t i;
 
@@ -201,7 +202,7 @@ static size_t add_handlers(struct hp_stack_range *ranges, bool *known)
 	for (i = 0; *known && i < count; i++)
 		ranges[i] =
 			(struct hp_stack_range){restorers[i], restorers[i] + 1};
-	if (HP_ARCH_RESTORER_IN_VDSO && vdso)
+	if (vdso)
 		ranges[count++] = (struct hp_stack_range){
 			vdso, vdso + VDSO_PAGES * (size_t)getpagesize()};
 	return count;

@@ -8,6 +8,8 @@
 #include "rows.h"
 #include "steps.h"
 
+#include <hotpatch/inventory.h>
+
 #include <malloc.h>
 
 #define SLOTS 2 /* what the host prepared */
@@ -150,8 +152,34 @@ static void redirect_again(void)
 	demand_untouched();
 }
 
+/* As long as one function of a module is redirected, nothing that lies behind
+ * others is given back: when that happens is for redirect_faults.c. */
+static const struct hotpatch_function_name held_back[] = {
+	{.name = "shape_push_two"},
+	{.module = "plugin.so", .name = "plugin_kept"},
+};
+
+/* Also the blocks that it has. */
+static void await_reclaimed(void)
+{
+	const struct timespec pause = {.tv_nsec = 2000000};
+	struct hotpatch_memory_info info = {.size = sizeof(info)};
+	int turns;
+
+	for (turns = 0; turns < 2000; turns++) {
+		hotpatch_poll();
+		demand(hotpatch_memory_info(&info) == OK, "no figures");
+		if (!info.redirect_bytes)
+			return;
+		nanosleep(&pause, NULL);
+	}
+	demand(false, "%zu bytes stay", info.redirect_bytes);
+}
+
 static void run_redirects(void)
 {
+	struct hotpatch_error err = {.sentence = ""};
+	enum hotpatch_status status;
 	struct hotpatch_patch *patch;
 
 	/* Else what an analysis keeps would show as mappings. */
@@ -163,15 +191,21 @@ static void run_redirects(void)
 	patch = open_redirects();
 	apply_redirects(patch);
 	checked_drain(patch, HOTPATCH_ACTIVE);
+	status = hotpatch_redirect(held_back, 2, &err);
+	demand(status == OK, "holding back is %s: %s",
+	       hotpatch_status_name(status), err.sentence);
 	revert_redirects(patch);
 	checked_unmap(patch);
 	demand_results(ORIGINAL);
 	demand_files_mapped();
 	checked_close(patch);
+	demand(!hotpatch_redirect_release(held_back, 2, NULL), "releasing");
 	/* What was left when the fault came is given back with any change. */
 	clean_cycle();
 	demand_untouched();
 	redirect_again();
+	if (!kept)
+		await_reclaimed();
 	report_blocks();
 }
 

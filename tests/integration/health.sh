@@ -143,7 +143,7 @@ lacks noise
 grep -q noise "$errors" || fail 'no noise'
 
 promise=interrupted_it_leaves_the_patch_on_probation
-begin apply "$bundle" --probation 60 --verify "echo \$\$ >$directory/pid; sleep 60"
+begin apply "$bundle" --probation 60 --verify "echo \$\$ >$directory/pid; exec sleep 60"
 await is_active
 await test -s "$directory/pid"
 kill -TERM "$command_pid"
@@ -158,7 +158,7 @@ obey 0 well
 
 promise=killed_it_leaves_the_patch_on_probation
 rm "$directory/pid"
-begin apply "$bundle" --probation 60 --verify "echo \$\$ >$directory/pid; sleep 60"
+begin apply "$bundle" --probation 60 --verify "echo \$\$ >$directory/pid; exec sleep 60"
 await test -s "$directory/pid"
 kill -KILL "$command_pid"
 ends 137
