@@ -359,12 +359,16 @@ void hp_trampoline_forget(struct hp_description *descriptions)
 
 bool hp_trampoline_forget_chunk(struct hp_chunk *chunk)
 {
+	struct hp_description *description = chunk->descriptions;
 	void (*delist)(void *) = NULL;
+	struct hp_description *next;
 
-	if (chunk->descriptions)
+	if (description)
 		delist = find_unwinder("__deregister_frame");
-	while (delist && chunk->descriptions)
-		forget(chunk->descriptions, delist);
+	for (; delist && description; description = next) {
+		next = description->next;
+		forget(description, delist);
+	}
 	drop_unwinder();
 	return !chunk->descriptions;
 }
