@@ -383,7 +383,9 @@ open_any(const char *path, int fd, const struct hotpatch_open_options *options,
 		hp_patch_destroy(patch);
 		return status;
 	}
+	hp_engine_lock(); /* it is listed already */
 	patch->opened_us = (hp_now_ns() - began_ns) / 1000;
+	hp_engine_unlock();
 	hp_event_duration(HP_OPENING, patch->opened_us);
 	hp_event(HOTPATCH_PHASE_OPENED, HOTPATCH_OK, patch->manifest.name,
 		 NULL);
