@@ -4,17 +4,15 @@
  * anywhere; one that the command does not take is refused.
  */
 #include "tool.h"
+#include "value.h"
 
 #include "../status.h"
 
-#include <errno.h>
 #include <getopt.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define DEFAULT_TIMEOUT_MS 10000
-#define LONGEST_S (24 * 3600)
 #define MOST_PERCENT 1000000
 
 /* Values of the options, and the letters in hp_command.accepts. */
@@ -173,14 +171,6 @@ json_t *hp_options_report(void)
 			 report_options(NULL));
 }
 
-static enum hotpatch_status usage_error(struct hotpatch_error *err,
-					const char *object, const char *what)
-{
-	return hp_error(err, HOTPATCH_E_USAGE, 0, object,
-			"%s%s%s; see hotpatch --help.", object,
-			*object ? " " : "", what);
-}
-
 static const struct hp_command *find_command(const char *name)
 {
 	size_t i;
@@ -199,94 +189,6 @@ static const char *option_name(int letter)
 	while (option->name && option->val != letter)
 		option++;
 	return option->name ? option->name : "";
-}
-
-static enum hotpatch_status read_timeout(const char *text, long *timeout_ms,
-					 struct hotpatch_error *err)
-{
-	char *end;
-	double seconds = strtod(text, &end);
-
-	if (end == text || *end || !(seconds >= 0 && seconds <= LONGEST_S))
-		return usage_error(err, text, "is no number of seconds");
-	*timeout_ms = (long)(seconds * 1000);
-	/* Zero stands for no limit, and must be meant. */
-	if (!*timeout_ms && seconds > 0)
-		*timeout_ms = 1;
-	return HOTPATCH_OK;
-}
-
-static enum hotpatch_status read_number(const char *text, long limit,
-					long *number,
-					struct hotpatch_error *err)
-{
-	char *end;
-
-	*number = strtol(text, &end, 10);
-	if (end == text || *end || *number < 1 || *number > limit)
-		return usage_error(err, text, "is not a number that fits");
-	return HOTPATCH_OK;
-}
-
-/* A percentage, to the hundredth. */
-static enum hotpatch_status read_share(const char *text,
-				       struct hp_options *options,
-				       struct hotpatch_error *err)
-{
-	char *end;
-	double percent = strtod(text, &end);
-
-	if (end == text || strcmp(end, "%") != 0 ||
-	    !(percent >= 0 && percent <= 100))
-		return usage_error(err, text, "is no percentage, such as 2.5%");
-	options->canary = true;
-	options->canary_share = (unsigned int)(percent * 100 + 0.5);
-	return HOTPATCH_OK;
-}
-
-static enum hotpatch_status read_key(const char *text,
-				     struct hp_options *options,
-				     struct hotpatch_error *err)
-{
-	uint64_t key;
-	char *end;
-
-	errno = 0;
-	key = strtoull(text, &end, 0);
-	if (end == text || *end || errno || strchr(text, '-'))
-		return usage_error(err, text, "is no key, which is a number");
-	if (options->canary_key_count == HOTPATCH_CANARY_KEYS)
-		return usage_error(err, text, "is one key too many");
-	options->canary = true;
-	options->canary_keys[options->canary_key_count++] = key;
-	return HOTPATCH_OK;
-}
-
-static enum hotpatch_status read_pid(const char *text, pid_t *pid,
-				     struct hotpatch_error *err)
-{
-	char *end;
-	long number = strtol(text, &end, 10);
-
-	if (end == text || *end || number < 1 || number > INT_MAX)
-		return usage_error(err, text, "is no process id");
-	*pid = (pid_t)number;
-	return HOTPATCH_OK;
-}
-
-/* @choices end with NULL. */
-static enum hotpatch_status read_choice(const char *text,
-					const char *const *choices,
-					const char **value,
-					struct hotpatch_error *err)
-{
-	for (; *choices; choices++) {
-		if (!strcmp(text, *choices)) {
-			*value = *choices;
-			return HOTPATCH_OK;
-		}
-	}
-	return usage_error(err, text, "is not among the choices");
 }
 
 /* Those whose value is any text; NULL for other options. */
@@ -323,7 +225,7 @@ static enum hotpatch_status add_value(struct hp_list *list, const char *text,
 				      struct hotpatch_error *err)
 {
 	if (list->count == HP_LIST_LIMIT)
-		return usage_error(err, text, "is one too many of its kind");
+		return hp_usage_error(err, text, "is one too many of its kind");
 	list->items[list->count++] = text;
 	return HOTPATCH_OK;
 }
@@ -335,15 +237,16 @@ static enum hotpatch_status read_health_value(int letter, const char *text,
 {
 	switch (letter) {
 	case HEALTH_ERRORS:
-		return read_number(text, 10000, &options->health_errors, err);
+		return hp_value_number(text, 10000, &options->health_errors,
+				       err);
 	case HEALTH_LATENCY:
-		return read_number(text, MOST_PERCENT, &options->health_latency,
-				   err);
+		return hp_value_number(text, MOST_PERCENT,
+				       &options->health_latency, err);
 	case HEALTH_TAIL:
-		return read_number(text, MOST_PERCENT, &options->health_tail,
-				   err);
+		return hp_value_number(text, MOST_PERCENT,
+				       &options->health_tail, err);
 	default:
-		return read_timeout(text, &options->probation_ms, err);
+		return hp_value_seconds(text, &options->probation_ms, err);
 	}
 }
 
@@ -367,7 +270,7 @@ static enum hotpatch_status read_file_value(int letter, const char *text,
 		options->debug_directory = text;
 		return HOTPATCH_OK;
 	default:
-		return usage_error(err, "", "An option is not known");
+		return hp_usage_error(err, "", "An option is not known");
 	}
 }
 
@@ -387,25 +290,25 @@ static enum hotpatch_status read_value(int letter, const char *text,
 	}
 	switch (letter) {
 	case PID:
-		return read_pid(text, &options->pid, err);
+		return hp_value_pid(text, &options->pid, err);
 	case TIMEOUT:
-		return read_timeout(text, &options->timeout_ms, err);
+		return hp_value_seconds(text, &options->timeout_ms, err);
 	case RENDEZVOUS:
-		return read_timeout(text, &options->rendezvous_ms, err);
+		return hp_value_seconds(text, &options->rendezvous_ms, err);
 	case PROBATION:
 	case HEALTH_ERRORS:
 	case HEALTH_LATENCY:
 	case HEALTH_TAIL:
 		return read_health_value(letter, text, options, err);
 	case CANARY:
-		return read_share(text, options, err);
+		return hp_value_share(text, options, err);
 	case CANARY_KEY:
-		return read_key(text, options, err);
+		return hp_value_key(text, options, err);
 	case POLICY:
-		return read_choice(text, policies, &options->policy, err);
+		return hp_value_choice(text, policies, &options->policy, err);
 	case WAIT:
 	case GOAL:
-		return read_choice(text, goals, &options->goal, err);
+		return hp_value_choice(text, goals, &options->goal, err);
 	default:
 		return read_file_value(letter, text, options, err);
 	}
@@ -467,14 +370,14 @@ static enum hotpatch_status judge_health(const struct hp_options *options,
 	if (!is_command(options, "apply"))
 		return HOTPATCH_OK;
 	if (limits && !options->probation_ms)
-		return usage_error(err, "apply",
-				   "needs a --probation for its --health "
-				   "limits");
+		return hp_usage_error(err, "apply",
+				      "needs a --probation for its --health "
+				      "limits");
 	if (options->verify && options->goal &&
 	    strcmp(options->goal, "healthy") != 0)
-		return usage_error(err, "apply",
-				   "cannot --verify without waiting for a "
-				   "healthy patch");
+		return hp_usage_error(err, "apply",
+				      "cannot --verify without waiting for a "
+				      "healthy patch");
 	return HOTPATCH_OK;
 }
 
@@ -484,21 +387,24 @@ static enum hotpatch_status judge_goal(const struct hp_options *options,
 	const char *goal = options->goal ? options->goal : "drained";
 
 	if (is_command(options, "canary") && !strcmp(goal, "unmapped"))
-		return usage_error(err, "canary",
-				   "cannot wait for the patch to be unmapped");
+		return hp_usage_error(
+			err, "canary",
+			"cannot wait for the patch to be unmapped");
 	if (is_command(options, "apply") && options->canary &&
 	    (options->keep || options->verify))
-		return usage_error(err, "apply",
-				   "cannot keep or verify what only some see");
+		return hp_usage_error(
+			err, "apply",
+			"cannot keep or verify what only some see");
 	if (is_command(options, "apply") && !strcmp(goal, "unmapped"))
-		return usage_error(err, "apply",
-				   "cannot wait for the patch to be unmapped");
+		return hp_usage_error(
+			err, "apply",
+			"cannot wait for the patch to be unmapped");
 	if (is_command(options, "revert") &&
 	    (!strcmp(goal, "active") || !strcmp(goal, "healthy")))
-		return usage_error(err, "revert",
-				   "cannot wait for the patch to be active");
+		return hp_usage_error(err, "revert",
+				      "cannot wait for the patch to be active");
 	if (is_command(options, "wait") && !strcmp(goal, "none"))
-		return usage_error(err, "wait", "needs a goal");
+		return hp_usage_error(err, "wait", "needs a goal");
 	return judge_health(options, err);
 }
 
@@ -512,9 +418,9 @@ static enum hotpatch_status judge_options(const struct hp_options *options,
 	if (!!options->socket + !!options->pid + !!options->program +
 		    !!options->unit + options->all >
 	    1)
-		return usage_error(err, "",
-				   "Give one of --socket, --pid, --program, "
-				   "--unit and --all");
+		return hp_usage_error(err, "",
+				      "Give one of --socket, --pid, --program, "
+				      "--unit and --all");
 	for (; *used; used++) {
 		if (!strchr(command->accepts, *used))
 			return hp_error(err, HOTPATCH_E_USAGE, 0, command->name,
@@ -543,12 +449,12 @@ static enum hotpatch_status read_whom(const char *text,
 				      struct hotpatch_error *err)
 {
 	if (text && strcmp(text, "all") != 0)
-		return read_share(text, options, err);
+		return hp_value_share(text, options, err);
 	if (text && !options->canary_key_count)
 		return HOTPATCH_OK;
-	return usage_error(err, "canary",
-			   text ? "for all has no keys" :
-				  "needs a share, such as 5%, or all");
+	return hp_usage_error(err, "canary",
+			      text ? "for all has no keys" :
+				     "needs a share, such as 5%, or all");
 }
 
 static enum hotpatch_status read_operands(char **operands,
@@ -562,10 +468,10 @@ static enum hotpatch_status read_operands(char **operands,
 	if (command)
 		return HOTPATCH_OK;
 	if (!*operands)
-		return usage_error(err, "", "No command was given");
+		return hp_usage_error(err, "", "No command was given");
 	command = find_command(*operands);
 	if (!command)
-		return usage_error(err, *operands, "is no command");
+		return hp_usage_error(err, *operands, "is no command");
 	options->command = command;
 	operands++;
 	read_all(options, *operands);
@@ -579,7 +485,8 @@ static enum hotpatch_status read_operands(char **operands,
 	    (status = read_whom(*operands++, options, err)))
 		return status;
 	if (*operands)
-		return usage_error(err, *operands, "is one operand too many");
+		return hp_usage_error(err, *operands,
+				      "is one operand too many");
 	return HOTPATCH_OK;
 }
 
@@ -599,9 +506,9 @@ static enum hotpatch_status read_option(int letter, const char *text,
 					struct hotpatch_error *err)
 {
 	if (letter == '?')
-		return usage_error(err, text, "is not understood");
+		return hp_usage_error(err, text, "is not understood");
 	if (letter == ':')
-		return usage_error(err, text, "needs a value");
+		return hp_usage_error(err, text, "needs a value");
 	if (set_flag(letter, options))
 		return HOTPATCH_OK;
 	return read_value(letter, optarg, options, err);
