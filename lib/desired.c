@@ -170,26 +170,12 @@ static void name_file(char name[FILE_NAME_SIZE], const char *contents,
 static bool write_file(int folder_fd, const char *name,
 		       const struct hp_file *file)
 {
+	const struct hp_file_contents contents = {file->bytes, file->size,
+						  0400};
 	char part[FILE_NAME_SIZE + sizeof(PART_SUFFIX)];
-	bool done;
-	int cause;
-	int fd;
 
 	snprintf(part, sizeof(part), "%s" PART_SUFFIX, name);
-	unlinkat(folder_fd, part, 0); /* of somebody who was killed */
-	fd = openat(folder_fd, part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
-		    0600);
-	if (fd < 0)
-		return false;
-	done = hp_file_write(fd, file->bytes, file->size) &&
-	       !fchmod(fd, 0400) && !fsync(fd) &&
-	       !renameat(folder_fd, part, folder_fd, name);
-	cause = errno;
-	close(fd);
-	if (!done)
-		unlinkat(folder_fd, part, 0);
-	errno = cause;
-	return done;
+	return hp_file_replace(folder_fd, name, part, &contents);
 }
 
 static enum hotpatch_status copy(int directory_fd,

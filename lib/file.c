@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -224,4 +225,42 @@ void hp_file_let_go(struct hp_kept *kept)
 	if (hp_file_is_kept(kept))
 		close(kept->fd);
 	kept->fd = -1;
+}
+
+bool hp_file_read_text(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t length;
+
+	if (fd < 0)
+		return false;
+	length = read(fd, text, size - 1);
+	close(fd);
+	if (length <= 0)
+		return false;
+	text[length] = '\0';
+	return true;
+}
+
+bool hp_file_replace(int directory_fd, const char *name, const char *part,
+		     const struct hp_file_contents *contents)
+{
+	bool done;
+	int cause;
+	int fd;
+
+	unlinkat(directory_fd, part, 0); /* of somebody who was killed */
+	fd = openat(directory_fd, part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+		    0600);
+	if (fd < 0)
+		return false;
+	done = hp_file_write(fd, contents->bytes, contents->size) &&
+	       !fchmod(fd, contents->mode) && !fsync(fd) &&
+	       !renameat(directory_fd, part, directory_fd, name);
+	cause = errno;
+	close(fd);
+	if (!done)
+		unlinkat(directory_fd, part, 0);
+	errno = cause;
+	return done;
 }

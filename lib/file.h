@@ -62,7 +62,26 @@ enum hotpatch_status hp_file_read_bounded(int fd, size_t limit,
 /* Tells bytes apart that went wrong by accident, not by intent. */
 uint64_t hp_file_digest(const void *bytes, size_t size);
 
+/* The beginning of a text, such as those of /proc are, as far as @size has room
+ * for it and its NUL; false if it cannot be read, or is empty. */
+bool hp_file_read_text(const char *path, char *text, size_t size);
+
 /* All of it, whatever interrupts; false with errno. */
 bool hp_file_write(int fd, const void *bytes, size_t size);
+
+/* What a file is made of. */
+struct hp_file_contents {
+	const void *bytes;
+	size_t size;
+	mode_t mode;
+};
+
+/*
+ * Gives @name in an open directory these contents in one step, by way of @part,
+ * which nobody else writes. False with errno, and then it is as it was. The
+ * directory is for the caller to sync.
+ */
+bool hp_file_replace(int directory_fd, const char *name, const char *part,
+		     const struct hp_file_contents *contents);
 
 #endif

@@ -151,26 +151,11 @@ void hp_ledger_sweep(const struct hp_ledger *ledger, int directory_fd)
 static bool replace_file(const struct hp_ledger *ledger, int directory_fd,
 			 const char *text, size_t size)
 {
-	const char *next = ledger->next_name;
-	bool done;
-	int cause;
-	int fd;
+	const struct hp_file_contents contents = {text, size, 0600};
 
-	hp_ledger_sweep(ledger, directory_fd);
-	fd = openat(directory_fd, next, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
-		    0600);
-	if (fd < 0)
-		return false;
-	done = hp_file_write(fd, text, size) && !fchmod(fd, 0600) &&
-	       !fsync(fd) &&
-	       !renameat(directory_fd, next, directory_fd, ledger->name) &&
+	return hp_file_replace(directory_fd, ledger->name, ledger->next_name,
+			       &contents) &&
 	       !fsync(directory_fd);
-	cause = errno;
-	close(fd);
-	if (!done)
-		unlinkat(directory_fd, next, 0);
-	errno = cause;
-	return done;
 }
 
 /* The whole file; NULL without memory. */

@@ -5,10 +5,10 @@
  */
 #include "outside.h"
 
-#include <fcntl.h>
+#include "file.h"
+
 #include <limits.h>
 #include <stdio.h>
-#include <unistd.h>
 
 /* The kernel's own, unless it was told another. */
 #define USUAL 65534
@@ -16,15 +16,9 @@
 static bool read_number(const char *path, unsigned int *number)
 {
 	char text[32];
-	ssize_t size;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	if (fd < 0)
-		return false;
-	size = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	text[size > 0 ? size : 0] = '\0';
-	return sscanf(text, "%u", number) == 1;
+	return hp_file_read_text(path, text, sizeof(text)) &&
+	       sscanf(text, "%u", number) == 1;
 }
 
 /* Lines of a first number inside, the one outside, and how many follow it. */

@@ -4,8 +4,9 @@
  */
 #include "process.h"
 
+#include "file.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,21 +19,6 @@
 #define STATE 1
 #define THREADS 18
 #define STARTED 20
-
-static bool read_text(const char *path, char *text, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t length;
-
-	if (fd < 0)
-		return false;
-	length = read(fd, text, size - 1);
-	close(fd);
-	if (length <= 0)
-		return false;
-	text[length] = '\0';
-	return true;
-}
 
 static const char *field(const char *text, unsigned int number)
 {
@@ -59,7 +45,7 @@ static bool start_of(uint64_t number, uint64_t *started)
 
 	*started = 0;
 	snprintf(path, sizeof(path), "/proc/%" PRIu64 "/stat", number);
-	if (!read_text(path, text, sizeof(text)))
+	if (!hp_file_read_text(path, text, sizeof(text)))
 		return false;
 	if (!is_zombie(text))
 		*started = strtoull(field(text, STARTED), NULL, 10);
@@ -87,7 +73,8 @@ void hp_process_self(struct hp_process *process)
 	process->number = (uint64_t)getpid();
 	start_of(process->number, &process->started);
 	process->space = own_space();
-	if (!read_text("/proc/sys/kernel/random/boot_id", boot, HP_BOOT_SIZE))
+	if (!hp_file_read_text("/proc/sys/kernel/random/boot_id", boot,
+			       HP_BOOT_SIZE))
 		strcpy(boot, "-");
 	boot[strcspn(boot, "\n")] = '\0';
 }

@@ -13,6 +13,7 @@
 
 #include "arch/arch.h"
 #include "engine.h"
+#include "file.h"
 #include "module.h"
 #include "status.h"
 
@@ -65,20 +66,10 @@ static bool read_task_file(int thread, const char *name, char *text,
 			   size_t size)
 {
 	char path[64];
-	ssize_t length;
-	int fd;
 
 	snprintf(path, sizeof(path), "/proc/thread-self/../%d/%s", thread,
 		 name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	length = read(fd, text, size - 1);
-	close(fd);
-	if (length <= 0)
-		return false;
-	text[length] = '\0';
-	return true;
+	return hp_file_read_text(path, text, size);
 }
 
 /*
