@@ -9,6 +9,7 @@
 #ifndef HP_CANARY_H
 #define HP_CANARY_H
 
+#include <hotpatch/event.h>
 #include <hotpatch/patch.h>
 #include <stdbool.h>
 #include <stdint.h>

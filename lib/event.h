@@ -6,7 +6,7 @@
 #ifndef HP_EVENT_H
 #define HP_EVENT_H
 
-#include <hotpatch/patch.h>
+#include <hotpatch/event.h>
 #include <stdint.h>
 
 /* @patch and @object may be NULL. */

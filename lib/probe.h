@@ -7,7 +7,7 @@
 #ifndef HP_PROBE_H
 #define HP_PROBE_H
 
-#include <hotpatch/patch.h>
+#include <hotpatch/event.h>
 
 /* Passes the probe of @event's phase, called "hotpatch:" and the phase's name
  * with "_" for "-". Its arguments: the patch's name and the object as texts,

@@ -11,6 +11,7 @@
 
 #include "task.h"
 
+#include <hotpatch/event.h>
 #include <hotpatch/patch.h>
 #include <stdbool.h>
 #include <stddef.h>

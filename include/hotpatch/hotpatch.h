@@ -9,6 +9,7 @@
 #define HOTPATCH_HOTPATCH_H
 
 #include <hotpatch/desired.h>
+#include <hotpatch/event.h>
 #include <hotpatch/function.h>
 #include <hotpatch/health.h>
 #include <hotpatch/inventory.h>

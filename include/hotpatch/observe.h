@@ -13,7 +13,7 @@
 #define HOTPATCH_OBSERVE_H
 
 #include <hotpatch/api.h>
-#include <hotpatch/patch.h>
+#include <hotpatch/event.h>
 #include <hotpatch/status.h>
 #include <stdbool.h>
 #include <stddef.h>

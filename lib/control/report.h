@@ -8,7 +8,7 @@
 
 #include "guard.h"
 
-#include <hotpatch/patch.h>
+#include <hotpatch/event.h>
 #include <jansson.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -22,7 +22,7 @@ library=$(ldd "$host" | awk '/libhotpatch/ { print $3 }')
 
 promise=each_phase_has_its_probe_once
 sed -n 's/^\tX(PHASE_[A-Z_]*, "\([a-z-]*\)").*/\1/p' \
-	"$root/include/hotpatch/patch.h" | tr - _ | sort >"$folder/phases"
+	"$root/include/hotpatch/event.h" | tr - _ | sort >"$folder/phases"
 [ "$(wc -l <"$folder/phases")" -ge 30 ] || fail 'the phases were not found'
 readelf -n "$library" 2>"$folder/errors" >"$folder/notes"
 grep -A1 'Provider: hotpatch' "$folder/notes" | sed -n 's/^ *Name: //p' |
