@@ -12,6 +12,7 @@
 #include "slot.h"
 #include "stack.h"
 #include "status.h"
+#include "scan.h"
 #include "task.h"
 #include "transition.h"
 
@@ -142,8 +143,8 @@ static void describe(const struct hp_task_sight *sight, char *text, size_t size)
 static bool find_next(const struct hp_task_range *ranges, size_t count,
 		      size_t *next, struct hp_task_sight *sight)
 {
-	while (hp_task_look((*next)++, sight))
-		if (hp_task_ranges_have(ranges, count, sight->seen))
+	while (hp_scan_look((*next)++, sight))
+		if (hp_scan_ranges_have(ranges, count, sight->seen))
 			return true;
 	return false;
 }
@@ -189,7 +190,7 @@ static bool find_entered_from(uintptr_t start, uintptr_t stop,
 {
 	size_t i;
 
-	for (i = 0; hp_task_look(i, sight); i++)
+	for (i = 0; hp_scan_look(i, sight); i++)
 		if (sight->kind >= HP_TASK_THREAD && sight->where >= start &&
 		    sight->where < stop)
 			return true;
@@ -248,8 +249,8 @@ size_t hotpatch_blocker_list(struct hotpatch_blocker *blockers, size_t size)
 		return 0;
 	if (size > 0)
 		inquiry.reader = hp_stack_open();
-	for (i = 0; hp_task_look(i, &sight); i++) {
-		if (!hp_task_ranges_have(inquiry.ranges, inquiry.range_count,
+	for (i = 0; hp_scan_look(i, &sight); i++) {
+		if (!hp_scan_ranges_have(inquiry.ranges, inquiry.range_count,
 					 sight.seen))
 			continue;
 		if (count < size)

@@ -5,6 +5,7 @@
 #ifndef HP_BLOCKER_H
 #define HP_BLOCKER_H
 
+#include "scan.h"
 #include "task.h"
 
 #include <hotpatch/patch.h>

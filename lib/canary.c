@@ -16,6 +16,7 @@
 #include "patch.h"
 #include "status.h"
 #include "step.h"
+#include "scan.h"
 #include "task.h"
 #include "transition.h"
 
@@ -58,6 +59,28 @@ enum hotpatch_status hp_canary_check(const struct hotpatch_canary *wanted,
 				"a share of at most %u and at most %u keys are "
 				"wanted",
 				HOTPATCH_CANARY_WHOLE, HOTPATCH_CANARY_KEYS);
+	return HOTPATCH_OK;
+}
+
+enum hotpatch_status hp_canary_fits(const struct hotpatch_patch *patch,
+				    struct hotpatch_error *err)
+{
+	const struct hotpatch_patch *other;
+
+	if (patch->manifest.consistency != HOTPATCH_PER_TASK)
+		return hp_error(err, HOTPATCH_E_CANARY, 0, patch->manifest.name,
+				"%s is not consistent per task",
+				patch->manifest.name);
+	for (other = hp_patches; other; other = other->next)
+		if (other->state == HOTPATCH_ACTIVE &&
+		    other->manifest.consistency == HOTPATCH_RENDEZVOUS &&
+		    hp_patch_supersedes(patch, other))
+			return hp_error(err, HOTPATCH_E_CANARY, 0,
+					other->manifest.name,
+					"%s replaces %s, which goes by a "
+					"rendezvous",
+					patch->manifest.name,
+					other->manifest.name);
 	return HOTPATCH_OK;
 }
 
@@ -178,8 +201,8 @@ void hp_canary_info(struct hotpatch_patch_info *info)
 	info->canary = true;
 	info->canary_share = canary.share;
 	info->canary_keys = canary.key_count;
-	for (i = 0; hp_task_look(i, &sight); i++)
-		info->canary_tasks += hp_task_ranges_have(&in, 1, sight.seen);
+	for (i = 0; hp_scan_look(i, &sight); i++)
+		info->canary_tasks += hp_scan_ranges_have(&in, 1, sight.seen);
 }
 
 /* Every bit of a key counts for every bit of the result: the finisher of

@@ -26,6 +26,10 @@
 enum hotpatch_status hp_canary_check(const struct hotpatch_canary *canary,
 				     struct hotpatch_error *err);
 
+/* Can tasks of both views run beside one another? E_CANARY. */
+enum hotpatch_status hp_canary_fits(const struct hotpatch_patch *patch,
+				    struct hotpatch_error *err);
+
 /* The transition that is about to begin has @canary, or NULL for none. */
 void hp_canary_begin(const struct hotpatch_canary *canary);
 /* Makes its first generation, whose new view is that of @since. */

@@ -183,29 +183,6 @@ canary_of(const struct hotpatch_apply_options *options)
 	return options ? options->canary : NULL;
 }
 
-/* Can tasks of both views run beside one another? */
-static enum hotpatch_status check_canary(const struct hotpatch_patch *patch,
-					 struct hotpatch_error *err)
-{
-	const struct hotpatch_patch *other;
-
-	if (patch->manifest.consistency != HOTPATCH_PER_TASK)
-		return hp_error(err, HOTPATCH_E_CANARY, 0, patch->manifest.name,
-				"%s is not consistent per task",
-				patch->manifest.name);
-	for (other = hp_patches; other; other = other->next)
-		if (other->state == HOTPATCH_ACTIVE &&
-		    other->manifest.consistency == HOTPATCH_RENDEZVOUS &&
-		    hp_patch_supersedes(patch, other))
-			return hp_error(err, HOTPATCH_E_CANARY, 0,
-					other->manifest.name,
-					"%s replaces %s, which goes by a "
-					"rendezvous",
-					patch->manifest.name,
-					other->manifest.name);
-	return HOTPATCH_OK;
-}
-
 /* What has to hold before the first callback. */
 static enum hotpatch_status check_apply(const struct hotpatch_patch *patch,
 					struct hotpatch_error *err)
@@ -316,7 +293,7 @@ apply_locked(struct hotpatch_patch *patch,
 		return refuse_busy(patch, err);
 	status = check_apply(patch, err);
 	if (status == HOTPATCH_OK && canary_of(options))
-		status = check_canary(patch, err);
+		status = hp_canary_fits(patch, err);
 	if (status != HOTPATCH_OK)
 		return status;
 	hp_trial_plan(patch, options);

@@ -23,6 +23,7 @@
 #include "stage.h"
 #include "status.h"
 #include "step.h"
+#include "scan.h"
 #include "task.h"
 #include "transition.h"
 #include "trial.h"
@@ -484,7 +485,7 @@ void hotpatch_process_info(struct hotpatch_process_info *info)
 		return;
 	info->membarrier = use_membarrier;
 	info->sleepers = hp_stack_works();
-	info->tasks = hp_task_count();
+	info->tasks = hp_scan_count();
 	hp_engine_lock();
 	info->transition = hp_stage_now() != HP_STAGE_NONE;
 	info->forced = hp_process_forced;

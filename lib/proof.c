@@ -10,6 +10,7 @@
 #include "engine.h"
 #include "loop.h"
 #include "step.h"
+#include "scan.h"
 #include "task.h"
 
 #include <errno.h>
@@ -114,7 +115,7 @@ static bool find_task(int thread, struct hp_task_sight *sight)
 {
 	size_t i;
 
-	for (i = 0; hp_task_look(i, sight); i++)
+	for (i = 0; hp_scan_look(i, sight); i++)
 		if (sight->kind == HP_TASK_THREAD && sight->thread == thread)
 			return true;
 	return false;
@@ -179,7 +180,7 @@ static bool resting_fiber_is_clear(struct hp_proof *proof, size_t index,
 	if (!(runs ? stranger_is_clear(proof, before->thread) :
 		     whole_stack_is_clear(proof, before)))
 		return false;
-	if (hp_barrier() && hp_task_look(index, &after) &&
+	if (hp_barrier() && hp_scan_look(index, &after) &&
 	    after.turns == before->turns && after.thread == before->thread)
 		return true;
 	return fails(proof, before->thread, before->name,
@@ -191,7 +192,7 @@ static bool fibers_are_clear(struct hp_proof *proof)
 	struct hp_task_sight sight;
 	size_t i;
 
-	for (i = 0; hp_task_look(i, &sight); i++) {
+	for (i = 0; hp_scan_look(i, &sight); i++) {
 		if (sight.kind != HP_TASK_FIBER)
 			continue;
 		if (!task_is_clear(proof, &sight))

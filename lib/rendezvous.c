@@ -25,6 +25,7 @@
 #include "event.h"
 #include "status.h"
 #include "step.h"
+#include "scan.h"
 #include "task.h"
 
 #include <errno.h>
@@ -130,7 +131,7 @@ static void let_them_go_on(uint64_t until_ns)
 
 static bool all_rest(void)
 {
-	return hp_task_none_in(&everybody, 1);
+	return hp_scan_none_in(&everybody, 1);
 }
 
 /* Looks by itself for tasks that leave without a word; those that come to wait

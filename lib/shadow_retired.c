@@ -19,6 +19,7 @@
 #include "engine.h"
 #include "shadow_kind.h"
 #include "shadow_table.h"
+#include "scan.h"
 #include "task.h"
 #include "transition.h"
 
@@ -123,7 +124,7 @@ static bool wait_is_over(bool may_lock)
 	 * enter, as in lib/README.md. */
 	fenced = fenced || hp_barrier();
 	older.limit = until;
-	return fenced && hp_task_none_in(&older, 1);
+	return fenced && hp_scan_none_in(&older, 1);
 }
 
 /* Those without a destructor come back as a list. */

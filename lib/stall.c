@@ -11,6 +11,7 @@
 #include "shadow.h"
 #include "stack.h"
 #include "status.h"
+#include "scan.h"
 #include "task.h"
 #include "transition.h"
 
@@ -86,7 +87,7 @@ static void adopt_if_clear(struct hp_stack_reader *reader, size_t index,
 	    HP_STACK_CLEAR)
 		return;
 	hp_shadow_wait_anew();
-	if (hp_task_adopt_for(index, sight->seen, hotpatch_generation))
+	if (hp_scan_adopt_for(index, sight->seen, hotpatch_generation))
 		hp_event_thread(HOTPATCH_PHASE_ADOPTED, sight->thread);
 }
 
@@ -106,9 +107,9 @@ static void adopt_sleepers(void)
 	struct hp_task_sight sight;
 	size_t i;
 
-	for (i = 0; reader && hp_task_look(i, &sight); i++)
+	for (i = 0; reader && hp_scan_look(i, &sight); i++)
 		if (sight.kind == HP_TASK_THREAD &&
-		    hp_task_ranges_have(views, count, sight.seen))
+		    hp_scan_ranges_have(views, count, sight.seen))
 			adopt_if_clear(reader, i, &sight, ranges, range_count);
 	hp_stack_close(reader);
 	free(ranges);
@@ -169,7 +170,7 @@ void hp_stall_strike(enum hotpatch_policy policy, bool adopt)
 
 static bool is_of_dead(size_t index, struct hp_task_sight *sight)
 {
-	return hp_task_look(index, sight) && sight->kind == HP_TASK_THREAD &&
+	return hp_scan_look(index, sight) && sight->kind == HP_TASK_THREAD &&
 	       !hp_stack_thread_lives(sight->thread);
 }
 
@@ -186,8 +187,8 @@ void hp_stall_reclaim_dead(void)
 	 * whether it lives gives its record back, and another one may take it.
 	 * What has the same dead owner the second time stays as it is.
 	 */
-	for (i = 0; hp_task_look(i, &sight); i++)
-		if (hp_task_ranges_have(ranges, count, sight.seen) &&
+	for (i = 0; hp_scan_look(i, &sight); i++)
+		if (hp_scan_ranges_have(ranges, count, sight.seen) &&
 		    is_of_dead(i, &sight) && is_of_dead(i, &again) &&
 		    sight.thread == again.thread)
 			hp_task_reclaim(i);

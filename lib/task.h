@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Task records: who has a view, and which. Owns what is in them, the slow paths
- * of enter, leave and safe point, and the scan that tells who is in the way.
- * Knows generations, not patches.
+ * of enter, leave and safe point. Knows generations, not patches. scan.h looks
+ * at all of them.
  */
 #ifndef HP_TASK_H
 #define HP_TASK_H
@@ -47,20 +47,6 @@ struct hp_task {
 /* Of a fiber's name with its NUL. */
 #define HP_NAME_SIZE 16
 
-/* What a scan copies out of a record. */
-struct hp_task_sight {
-	enum hp_task_kind kind;
-	int thread;
-	uint64_t seen;
-	uint64_t held;
-	uintptr_t frame;
-	uintptr_t where;
-	uintptr_t stack_start;	 /* of a fiber, 0 if unknown */
-	uintptr_t stack_stop;	 /* likewise */
-	uint32_t turns;		 /* of a fiber, how often it came to run */
-	char name[HP_NAME_SIZE]; /* of a fiber */
-};
-
 /* Before any other function of this module; false if no key could be had. */
 bool hp_task_start(bool fenced);
 
@@ -68,28 +54,6 @@ bool hp_task_start(bool fenced);
 bool hp_task_in_section(void);
 /* The same, if it is a thread and no fiber. */
 bool hp_task_is_thread_in_section(void);
-
-/*
- * Views that are in the way of something: those from @first up to, but not
- * including, @limit. With @parity 0 or 1 only those whose distance to @first
- * is even or odd; HP_ANY_PARITY for all.
- */
-#define HP_ANY_PARITY 2
-struct hp_task_range {
-	uint64_t first;
-	uint64_t limit;
-	unsigned int parity;
-};
-
-/* Is @seen, which may be 0 for at rest, in one of the @count ranges? */
-bool hp_task_ranges_have(const struct hp_task_range *ranges, size_t count,
-			 uint64_t seen);
-
-/* True if no task has a view in one of the @count ranges. */
-bool hp_task_none_in(const struct hp_task_range *ranges, size_t count);
-
-/* The oldest view of any task in a section, UINT64_MAX if there is none. */
-uint64_t hp_task_oldest(void);
 
 /* Makes the next generation. Wants the engine's lock; owes a hp_barrier(). */
 void hp_view_advance(void);
@@ -100,21 +64,12 @@ void hp_view_open(void);
  * hp_canary_view() says, or, where that has nothing to say, with it. */
 void hp_view_offer(uint64_t generation);
 
-/* Copies record @index; false past the last one. */
-bool hp_task_look(size_t index, struct hp_task_sight *sight);
-
-/* Moves record @index from view @from to @to on its behalf; false if it moved
- * by itself meanwhile. */
-bool hp_task_adopt_for(size_t index, uint64_t from, uint64_t to);
-
 /* Gives back record @index, which is that of a thread that is gone. Wants the
  * engine's lock: then nobody else can. */
 void hp_task_reclaim(size_t index);
 
 /* In the child of a fork: every other thread's record is given back. */
 void hp_task_fork_child(void);
-
-size_t hp_task_count(void);
 
 /* For debuggers. */
 void hp_task_describe(void);

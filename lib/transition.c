@@ -23,6 +23,7 @@
  * entrance with it, bring it to all.
  */
 #include "transition.h"
+#include "scan.h"
 
 #include "atomic.h"
 #include "canary.h"
@@ -134,7 +135,7 @@ static enum hp_side newest_side(void)
 
 static void stage(void)
 {
-	uint64_t oldest = hp_task_oldest();
+	uint64_t oldest = hp_scan_oldest();
 	struct hotpatch_patch *patch;
 	size_t i;
 
@@ -313,7 +314,7 @@ static bool is_drained(void)
 
 	return !(hp_canary_is_open() && HP_KEEP(CANARY_HOLDS)) &&
 	       !transition.barrier_owed &&
-	       (!HP_KEEP(DRAIN) || hp_task_none_in(ranges, count));
+	       (!HP_KEEP(DRAIN) || hp_scan_none_in(ranges, count));
 }
 
 static void finish_patch(struct hotpatch_patch *patch, uint64_t now_ns)
@@ -505,7 +506,7 @@ void hp_transition_slot_came(struct hotpatch_slot *slot)
 		return;
 	}
 	transition.slots[transition.count++] = slot;
-	hp_slot_stage(slot, transition.since, hp_task_oldest(), newest_side());
+	hp_slot_stage(slot, transition.since, hp_scan_oldest(), newest_side());
 	hp_slot_detour(slot);
 }
 
@@ -547,7 +548,7 @@ void hp_transition_fork_child(void)
 		return;
 	}
 	/* One task is left: whatever view it has becomes everybody's. */
-	if (!hp_task_none_in((struct hp_task_range[]){{1, hotpatch_generation,
+	if (!hp_scan_none_in((struct hp_task_range[]){{1, hotpatch_generation,
 						       HP_ANY_PARITY}},
 			     1) &&
 	    !is_drained()) {

@@ -9,6 +9,7 @@
 #ifndef HP_TRANSITION_H
 #define HP_TRANSITION_H
 
+#include "scan.h"
 #include "task.h"
 
 #include <hotpatch/event.h>

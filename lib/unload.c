@@ -30,6 +30,7 @@
 #include "shadow.h"
 #include "status.h"
 #include "step.h"
+#include "scan.h"
 #include "task.h"
 #include "transition.h"
 
@@ -122,7 +123,7 @@ static bool sections_are_over(const struct hotpatch_patch *patch, char *why,
 	}
 	if (!hp_transition_barrier_paid())
 		return false;
-	if (!HP_KEEP(GRACE) || hp_task_none_in(&range, 1))
+	if (!HP_KEEP(GRACE) || hp_scan_none_in(&range, 1))
 		return true;
 	hp_blocker_name(&range, 1, who, sizeof(who));
 	snprintf(why, size,

@@ -166,7 +166,7 @@ HOTPATCH_INLINE void hotpatch_leave(void)
 	}
 	/*
 	 * Release: what the section did is done before it counts as over.
-	 * Pairs with the acquire of the scan in lib/task.c.
+	 * Pairs with the acquire of the scan in lib/scan.c.
 	 */
 	__atomic_store_n(&self->seen, 0, __ATOMIC_RELEASE);
 	HOTPATCH_SIGNAL_FENCE();

@@ -26,6 +26,7 @@
 #include "../proof.h"
 #include "../redirects.h"
 #include "../stage.h"
+#include "../scan.h"
 #include "../task.h"
 #include "../transition.h"
 #include "chunk.h"
@@ -223,7 +224,7 @@ static bool is_clear(const struct attempt *attempt)
 
 	/* After the generation was made, and the bytes were: pairs with the
 	 * announcement in enter, as in lib/README.md. */
-	if (!hp_barrier() || !hp_task_none_in(&older, 1))
+	if (!hp_barrier() || !hp_scan_none_in(&older, 1))
 		return false;
 	proof.count = 1 + add_handlers(ranges + 1, &clear);
 	if (!clear || !hp_proof_open(&proof))

@@ -458,7 +458,7 @@ inline begin(old, new)
 #define IN_THE_WAY(seen) (seen != 0 && (seen < start -> turns == 0 : \
 	(seen < generation && DISTANCE_IS_ODD(seen) == (turns == 0))))
 
-/* hp_task_none_in() for the ranges of hp_transition_ranges(). */
+/* hp_scan_none_in() for the ranges of hp_transition_ranges(). */
 inline wait_drained()
 {
 	atomic {

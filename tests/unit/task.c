@@ -4,6 +4,7 @@
  * finds on its stack.
  */
 #include "../../lib/held.h"
+#include "../../lib/scan.h"
 #include "../../lib/task.h"
 
 #include "../../lib/engine.h"
@@ -56,7 +57,7 @@ static struct hp_task_sight look_at(const struct hotpatch_task *wanted)
 	struct hp_task_sight sight;
 	size_t i;
 
-	for (i = 0; hp_task_look(i, &sight); i++)
+	for (i = 0; hp_scan_look(i, &sight); i++)
 		if (sight.where == (uintptr_t)wanted->where &&
 		    sight.frame == (uintptr_t)wanted->frame && sight.seen)
 			return sight;
@@ -69,7 +70,7 @@ static size_t own_index(void)
 	struct hp_task_sight sight;
 	size_t i;
 
-	for (i = 0; hp_task_look(i, &sight); i++)
+	for (i = 0; hp_scan_look(i, &sight); i++)
 		if (sight.kind == HP_TASK_THREAD && sight.thread == gettid())
 			return i;
 	ck_abort_msg("this thread has no record");
@@ -77,16 +78,16 @@ static size_t own_index(void)
 
 START_TEST(record_is_made_by_the_first_enter)
 {
-	ck_assert_uint_eq(hp_task_count(), 0);
+	ck_assert_uint_eq(hp_scan_count(), 0);
 	hotpatch_leave();
 	hotpatch_safe_point();
-	ck_assert_uint_eq(hp_task_count(), 0);
+	ck_assert_uint_eq(hp_scan_count(), 0);
 	hotpatch_enter();
-	ck_assert_uint_eq(hp_task_count(), 1);
+	ck_assert_uint_eq(hp_scan_count(), 1);
 	hotpatch_leave();
 	hotpatch_enter();
 	hotpatch_leave();
-	ck_assert_uint_eq(hp_task_count(), 1);
+	ck_assert_uint_eq(hp_scan_count(), 1);
 }
 END_TEST
 
@@ -131,12 +132,12 @@ START_TEST(range_has_the_views_from_first_up_to_its_limit)
 	for (seen = 0; seen < 12; seen++) {
 		bool inside = seen >= 5 && seen < 9;
 
-		ck_assert_int_eq(hp_task_ranges_have(&any, 1, seen), inside);
-		ck_assert_int_eq(hp_task_ranges_have(&even, 1, seen),
+		ck_assert_int_eq(hp_scan_ranges_have(&any, 1, seen), inside);
+		ck_assert_int_eq(hp_scan_ranges_have(&even, 1, seen),
 				 inside && (seen == 5 || seen == 7));
-		ck_assert_int_eq(hp_task_ranges_have(&odd, 1, seen),
+		ck_assert_int_eq(hp_scan_ranges_have(&odd, 1, seen),
 				 inside && (seen == 6 || seen == 8));
-		ck_assert(!hp_task_ranges_have(&none, 1, seen));
+		ck_assert(!hp_scan_ranges_have(&none, 1, seen));
 	}
 }
 END_TEST
@@ -145,17 +146,17 @@ START_TEST(oldest_view_is_that_of_the_oldest_open_section)
 {
 	uint64_t began;
 
-	ck_assert_uint_eq(hp_task_oldest(), UINT64_MAX);
+	ck_assert_uint_eq(hp_scan_oldest(), UINT64_MAX);
 	hotpatch_enter();
 	began = hotpatch_generation;
-	ck_assert_uint_eq(hp_task_oldest(), began);
+	ck_assert_uint_eq(hp_scan_oldest(), began);
 	advance();
 	advance();
-	ck_assert_uint_eq(hp_task_oldest(), began);
+	ck_assert_uint_eq(hp_scan_oldest(), began);
 	hotpatch_safe_point();
-	ck_assert_uint_eq(hp_task_oldest(), began + 2);
+	ck_assert_uint_eq(hp_scan_oldest(), began + 2);
 	hotpatch_leave();
-	ck_assert_uint_eq(hp_task_oldest(), UINT64_MAX);
+	ck_assert_uint_eq(hp_scan_oldest(), UINT64_MAX);
 }
 END_TEST
 
@@ -167,12 +168,12 @@ START_TEST(nobody_is_in_a_range_once_the_section_is_over)
 	hotpatch_enter();
 	advance();
 	ranges[1].limit = hotpatch_generation;
-	ck_assert(hp_task_none_in(ranges, 1));
-	ck_assert(!hp_task_none_in(ranges, 2));
+	ck_assert(hp_scan_none_in(ranges, 1));
+	ck_assert(!hp_scan_none_in(ranges, 2));
 	hotpatch_leave();
-	ck_assert(hp_task_none_in(ranges, 2));
+	ck_assert(hp_scan_none_in(ranges, 2));
 	hotpatch_enter();
-	ck_assert(hp_task_none_in(ranges, 2));
+	ck_assert(hp_scan_none_in(ranges, 2));
 	hotpatch_leave();
 }
 END_TEST
@@ -186,10 +187,10 @@ START_TEST(safe_point_in_a_nested_section_changes_nothing)
 	hotpatch_enter();
 	advance();
 	hotpatch_safe_point();
-	ck_assert_uint_eq(hp_task_oldest(), began);
+	ck_assert_uint_eq(hp_scan_oldest(), began);
 	hotpatch_leave();
 	hotpatch_safe_point();
-	ck_assert_uint_eq(hp_task_oldest(), began + 1);
+	ck_assert_uint_eq(hp_scan_oldest(), began + 1);
 	hotpatch_leave();
 }
 END_TEST
@@ -203,10 +204,10 @@ START_TEST(adopting_for_a_task_moves_it_unless_it_moved_itself)
 	began = hotpatch_generation;
 	index = own_index();
 	advance();
-	ck_assert(!hp_task_adopt_for(index, began + 1, began + 7));
-	ck_assert_uint_eq(hp_task_oldest(), began);
-	ck_assert(hp_task_adopt_for(index, began, began + 1));
-	ck_assert_uint_eq(hp_task_oldest(), began + 1);
+	ck_assert(!hp_scan_adopt_for(index, began + 1, began + 7));
+	ck_assert_uint_eq(hp_scan_oldest(), began);
+	ck_assert(hp_scan_adopt_for(index, began, began + 1));
+	ck_assert_uint_eq(hp_scan_oldest(), began + 1);
 	hotpatch_leave();
 }
 END_TEST
@@ -220,7 +221,7 @@ static size_t create_fibers(void)
 		ck_assert_ptr_nonnull(fibers[i]);
 		ck_assert_uint_eq((uintptr_t)fibers[i] % 64, 0);
 	}
-	return hp_task_count();
+	return hp_scan_count();
 }
 
 static void destroy_fibers(void)
@@ -257,11 +258,11 @@ START_TEST(arena_grows_to_several_chunks_and_is_used_again)
 	ck_assert_uint_eq(create_fibers(), FIBERS);
 	expect_distinct(fibers, FIBERS);
 	destroy_fibers();
-	ck_assert_uint_eq(hp_task_count(), 0);
-	while (hp_task_look(records, &sight))
+	ck_assert_uint_eq(hp_scan_count(), 0);
+	while (hp_scan_look(records, &sight))
 		records++;
 	ck_assert_uint_eq(create_fibers(), FIBERS);
-	ck_assert(!hp_task_look(records, &sight));
+	ck_assert(!hp_scan_look(records, &sight));
 	destroy_fibers();
 }
 END_TEST
@@ -273,9 +274,9 @@ START_TEST(scan_finds_a_section_in_the_last_chunk)
 	hotpatch_enter();
 	hotpatch_task_switch(NULL);
 	ck_assert(!hp_task_in_section());
-	ck_assert_uint_eq(hp_task_oldest(), hotpatch_generation);
+	ck_assert_uint_eq(hp_scan_oldest(), hotpatch_generation);
 	hotpatch_task_destroy(fibers[FIBERS - 1]);
-	ck_assert_uint_eq(hp_task_oldest(), UINT64_MAX);
+	ck_assert_uint_eq(hp_scan_oldest(), UINT64_MAX);
 }
 END_TEST
 
@@ -304,14 +305,14 @@ START_TEST(every_thread_has_a_record_as_long_as_it_lives)
 						enter_and_wait, NULL),
 				 0);
 	pthread_barrier_wait(&barrier);
-	ck_assert_uint_eq(hp_task_count(), THREADS);
-	for (i = 0; hp_task_look(i, &sight); i++)
+	ck_assert_uint_eq(hp_scan_count(), THREADS);
+	for (i = 0; hp_scan_look(i, &sight); i++)
 		inside += sight.kind == HP_TASK_THREAD && sight.seen != 0;
 	ck_assert_uint_eq(inside, THREADS);
 	pthread_barrier_wait(&barrier);
 	for (i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
-	ck_assert_uint_eq(hp_task_count(), 0);
+	ck_assert_uint_eq(hp_scan_count(), 0);
 }
 END_TEST
 
@@ -339,7 +340,7 @@ START_TEST(threads_that_create_at_once_get_records_of_their_own)
 				 0);
 	for (i = 0; i < CREATORS; i++)
 		pthread_join(threads[i], NULL);
-	ck_assert_uint_eq(hp_task_count(), CREATORS * CREATED);
+	ck_assert_uint_eq(hp_scan_count(), CREATORS * CREATED);
 	expect_distinct(made, CREATORS * CREATED);
 }
 END_TEST
@@ -387,11 +388,11 @@ START_TEST(record_of_a_dead_thread_is_given_back_once_asked)
 
 	pthread_create(&thread, NULL, die_silently, NULL);
 	pthread_join(thread, NULL);
-	ck_assert_uint_eq(hp_task_count(), 1);
-	ck_assert_uint_eq(hp_task_oldest(), hotpatch_generation);
+	ck_assert_uint_eq(hp_scan_count(), 1);
+	ck_assert_uint_eq(hp_scan_oldest(), hotpatch_generation);
 	hp_task_reclaim(0);
-	ck_assert_uint_eq(hp_task_count(), 0);
-	ck_assert_uint_eq(hp_task_oldest(), UINT64_MAX);
+	ck_assert_uint_eq(hp_scan_count(), 0);
+	ck_assert_uint_eq(hp_scan_oldest(), UINT64_MAX);
 }
 END_TEST
 
@@ -418,10 +419,10 @@ START_TEST(frame_that_was_left_is_healed_at_the_next_enter)
 	ck_assert(hp_task_in_section());
 	advance();
 	hotpatch_enter();
-	ck_assert_uint_eq(hp_task_oldest(), began + 1);
+	ck_assert_uint_eq(hp_scan_oldest(), began + 1);
 	hotpatch_leave();
 	ck_assert(!hp_task_in_section());
-	ck_assert_uint_eq(hp_task_oldest(), UINT64_MAX);
+	ck_assert_uint_eq(hp_scan_oldest(), UINT64_MAX);
 }
 END_TEST
 
@@ -459,7 +460,7 @@ START_TEST(frame_that_was_left_is_healed_at_the_next_safe_point)
 		enter_and_jump();
 	advance();
 	hotpatch_safe_point();
-	ck_assert_uint_eq(hp_task_oldest(), began + 1);
+	ck_assert_uint_eq(hp_scan_oldest(), began + 1);
 	hotpatch_leave();
 	ck_assert(!hp_task_in_section());
 }
@@ -512,7 +513,7 @@ START_TEST(safe_point_remembers_which_images_it_returns_to)
 			 1);
 	ck_assert_uint_eq(held_after_moving(), 2);
 	/* The section is over, and so is what it held. */
-	ck_assert(hp_task_look(own_index(), &sight));
+	ck_assert(hp_scan_look(own_index(), &sight));
 	ck_assert_uint_eq(sight.held, 0);
 	hp_held_remove(1);
 	ck_assert_uint_eq(held_after_moving(), 0);
@@ -546,7 +547,7 @@ static void advance_and_enter(void)
 	advance();
 	hotpatch_enter();
 	newest_in_handler = hotpatch_generation;
-	seen_in_handler = hp_task_oldest();
+	seen_in_handler = hp_scan_oldest();
 	hotpatch_leave();
 }
 
@@ -559,7 +560,7 @@ static uint64_t step_through(void (*code)(void), unsigned long at)
 	step_on();
 	code();
 	step_off();
-	return hp_task_oldest();
+	return hp_scan_oldest();
 }
 
 static void just_enter(void)
