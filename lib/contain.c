@@ -398,12 +398,30 @@ static bool install(struct contained *signal)
 	return sigaction(signal->number, &action, NULL) == 0;
 }
 
+/* All or none; false with errno. */
+static bool install_all(void)
+{
+	size_t i;
+	int cause;
+
+	for (i = 0; i < SIGNALS; i++) {
+		if (install(&contained[i]))
+			continue;
+		cause = errno;
+		while (i--)
+			sigaction(contained[i].number, &contained[i].action,
+				  NULL);
+		errno = cause;
+		return false;
+	}
+	return true;
+}
+
 enum hotpatch_status hotpatch_health_contain(struct hotpatch_error *err)
 {
 	enum hotpatch_status status;
 	int cancel_state;
-	bool done = true;
-	size_t i;
+	int cause;
 
 	status = hp_engine_enter(&cancel_state, err);
 	if (status != HOTPATCH_OK)
@@ -411,17 +429,19 @@ enum hotpatch_status hotpatch_health_contain(struct hotpatch_error *err)
 	hp_engine_lock();
 	if (installed)
 		status = HOTPATCH_E_ALREADY;
-	for (i = 0; i < SIGNALS && !status && done; i++)
-		done = install(&contained[i]);
-	installed = true;
+	else if (!install_all())
+		status = HOTPATCH_E_UNSUPPORTED;
+	cause = errno;
+	installed |= !status;
 	hp_contain_refresh();
 	hp_engine_unlock();
 	hp_engine_leave(cancel_state);
 	if (status == HOTPATCH_E_ALREADY)
 		return hp_error(err, status, 0, "handlers",
 				"faults are contained already");
-	if (!done)
-		return hp_error(err, HOTPATCH_E_UNSUPPORTED, errno, "handlers",
-				"a handler could not be set");
+	if (status)
+		return hp_error(err, status, cause, "handlers",
+				"a handler could not be set: %s",
+				strerror(cause));
 	return HOTPATCH_OK;
 }
