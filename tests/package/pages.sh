@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # Does what the pages of the documentation say, each with an installed library
-# and from nothing. The last arguments are the pages.
+# and from nothing. The last arguments are the build that is installed, and the
+# pages.
 # shellcheck source-path=SCRIPTDIR
 
 . "$(dirname "$0")/common.sh"
@@ -11,8 +12,8 @@ if ! command -v python3 >/dev/null; then
 	echo 'python3 is not there'
 	exit 77
 fi
-build_library "$work/library"
-quietly cmake --install "$work/library" --prefix "$work/prefix"
+quietly cmake --install "$1" --prefix "$work/prefix"
+shift
 export CC=$cc
 export PATH=$work/prefix/bin:$PATH
 export MANPATH=$work/prefix/share/man:
