@@ -12,18 +12,19 @@
 #include "canary.h"
 #include "event.h"
 #include "loop.h"
+#include "module.h"
 #include "note.h"
 #include "observe/log.h"
 #include "observe/watch.h"
 #include "patch.h"
 #include "probation.h"
 #include "rendezvous.h"
+#include "scan.h"
 #include "shadow.h"
 #include "stack.h"
 #include "stage.h"
 #include "status.h"
 #include "step.h"
-#include "scan.h"
 #include "task.h"
 #include "transition.h"
 #include "trial.h"
@@ -254,7 +255,7 @@ static void describe(void)
 
 static void start(void)
 {
-	if (dl_iterate_phdr(find_other_copy, NULL) != 0) {
+	if (hp_module_walk(find_other_copy, NULL) != 0) {
 		usable = HOTPATCH_E_SECOND_COPY;
 		return;
 	}

@@ -8,6 +8,7 @@
 
 #include "engine.h"
 #include "mapping.h"
+#include "module.h"
 #include "status.h"
 #include "step.h"
 
@@ -316,7 +317,7 @@ static bool find_mapping(struct hp_mapping *mapping)
 {
 	mapping->found = false;
 	hp_loader_enter();
-	dl_iterate_phdr(visit_object, mapping);
+	hp_module_walk(visit_object, mapping);
 	hp_loader_leave();
 	return mapping->found;
 }

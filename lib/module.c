@@ -9,8 +9,10 @@
 #include "note.h"
 #include "status.h"
 
+#include <dlfcn.h>
 #include <elf.h>
 #include <errno.h>
+#include <limits.h>
 #include <link.h>
 #include <string.h>
 
@@ -36,6 +38,58 @@ struct unwind_header {
 		int32_t description;
 	} table[];
 };
+
+#ifdef __SANITIZE_THREAD__
+/* The sanitizer does not see the loader's lock. It takes the names for read
+ * without one, as soon as their terminators lie in words of their own. */
+void AnnotateIgnoreReadsBegin(const char *file, int line);
+void AnnotateIgnoreReadsEnd(const char *file, int line);
+
+struct visitor {
+	hp_module_visitor visit;
+	void *context;
+};
+
+static int visit_copy(struct dl_phdr_info *info, size_t size, void *argument)
+{
+	const struct visitor *visitor = argument;
+	struct dl_phdr_info copy = *info;
+	char name[PATH_MAX];
+
+	AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
+	hp_text_copy(name, sizeof(name), info->dlpi_name);
+	AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
+	copy.dlpi_name = name;
+	return visitor->visit(&copy, size, visitor->context);
+}
+
+int hp_module_walk(hp_module_visitor visit, void *context)
+{
+	struct visitor visitor = {visit, context};
+
+	return dl_iterate_phdr(visit_copy, &visitor);
+}
+#else
+int hp_module_walk(hp_module_visitor visit, void *context)
+{
+	return dl_iterate_phdr(visit, context);
+}
+#endif
+
+/* Without the sanitizer, which does not see the loader's lock. */
+__attribute__((no_sanitize("thread"))) static uintptr_t
+base_of(const struct link_map *map)
+{
+	return map->l_addr;
+}
+
+bool hp_module_opened_at(void *handle, uintptr_t base)
+{
+	struct link_map *map;
+
+	return dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0 &&
+	       base_of(map) == base;
+}
 
 static const char *base_name(const char *path)
 {
@@ -139,7 +193,7 @@ bool hp_module_find(const void *address, struct hp_module_facts *facts)
 {
 	struct search search = {(uintptr_t)address, facts};
 
-	return dl_iterate_phdr(visit, &search) == 1;
+	return hp_module_walk(visit, &search) == 1;
 }
 
 struct walk {
@@ -161,7 +215,7 @@ void hp_module_each(hp_module_visit visit_one, void *context)
 {
 	struct walk walk = {visit_one, context};
 
-	dl_iterate_phdr(visit_each, &walk);
+	hp_module_walk(visit_each, &walk);
 }
 
 struct range {
@@ -196,7 +250,7 @@ bool hp_module_maps(const struct hp_module_facts *facts, uintptr_t address,
 {
 	struct range range = {facts->base, address, size, flags};
 
-	return dl_iterate_phdr(visit_range, &range) == 1;
+	return hp_module_walk(visit_range, &range) == 1;
 }
 
 static bool is_mapped(const struct hp_module_facts *facts, uintptr_t address,

@@ -38,6 +38,14 @@ struct hp_module_facts {
 	bool program;
 };
 
+/* dl_iterate_phdr(), for what reads names. */
+typedef int (*hp_module_visitor)(struct dl_phdr_info *info, size_t size,
+				 void *context);
+int hp_module_walk(hp_module_visitor visit, void *context);
+
+/* True if @handle, of dlopen(), is of the module mapped at @base. */
+bool hp_module_opened_at(void *handle, uintptr_t base);
+
 /* The loaded segment that @address lies in, or NULL. */
 const ElfW(Phdr) *hp_module_segment(const struct dl_phdr_info *info,
 				    uintptr_t address);

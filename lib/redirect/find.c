@@ -13,7 +13,6 @@
 #include "../status.h"
 
 #include <dlfcn.h>
-#include <link.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,19 +51,10 @@ static enum hotpatch_status refuse(const struct hp_finding *finding,
 			why);
 }
 
-/* The loader wrote it under its own lock, which the thread sanitizer does not
- * see. */
-__attribute__((no_sanitize("thread"))) static uintptr_t
-base_of(const struct link_map *map)
-{
-	return map->l_addr;
-}
-
 /* Keeps it loaded; false if it is another one by now. */
 static bool pin(struct hp_finding *finding,
 		const struct hp_target_search *search)
 {
-	struct link_map *map;
 	void *handle;
 
 	if (search->facts.program)
@@ -73,8 +63,7 @@ static bool pin(struct hp_finding *finding,
 	if (!handle)
 		return false;
 	finding->pins[finding->pin_count++] = handle;
-	return dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0 &&
-	       base_of(map) == search->facts.base;
+	return hp_module_opened_at(handle, search->facts.base);
 }
 
 /* The original's bytes in place of a jump of ours, as far as it lies in the

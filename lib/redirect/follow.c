@@ -87,7 +87,7 @@ static bool is_lost(const struct hp_host *host)
 	if (!host->table->count || host->kept || host->facts.program)
 		return false;
 	presence.record = next_on(host, &index);
-	dl_iterate_phdr(look_for_jump, &presence);
+	hp_module_walk(look_for_jump, &presence);
 	return !presence.there;
 }
 
@@ -410,7 +410,7 @@ void hp_follow_modules(void)
 	bool complete;
 
 	hp_loader_enter();
-	dl_iterate_phdr(read_counts, counts);
+	hp_module_walk(read_counts, counts);
 	hp_loader_leave();
 	if (counts[0] == seen[0] && counts[1] == seen[1])
 		return;

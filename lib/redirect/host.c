@@ -154,7 +154,7 @@ static enum hotpatch_status find_host(const char *module, uintptr_t address,
 	struct search search = {.module = module, .address = address};
 	struct hp_module_facts facts;
 
-	dl_iterate_phdr(visit, &search);
+	hp_module_walk(visit, &search);
 	if (search.inside && !complete_path(&search))
 		return hp_error(err, HOTPATCH_E_TEXT, errno, "/proc/self/exe",
 				"the program's file is told by /proc alone: %s",

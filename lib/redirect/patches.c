@@ -15,7 +15,6 @@
 #include "reclaim.h"
 
 #include <dlfcn.h>
-#include <link.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -232,15 +231,13 @@ static size_t collect_idle(struct hp_host *host, struct hp_batch_item *items)
  * is gone, which *@there then tells. */
 static void *pin_host(const struct hp_host *host, bool *there)
 {
-	struct link_map *map;
 	void *handle;
 
 	*there = host->facts.program;
 	if (host->facts.program)
 		return NULL;
 	handle = dlopen(host->path, RTLD_LAZY | RTLD_NOLOAD);
-	*there = handle && dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0 &&
-		 map->l_addr == host->base;
+	*there = handle && hp_module_opened_at(handle, host->base);
 	return handle;
 }
 
