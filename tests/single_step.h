@@ -8,16 +8,14 @@
 #ifndef HOTPATCH_TEST_SINGLE_STEP_H
 #define HOTPATCH_TEST_SINGLE_STEP_H
 
-#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
-#define HAVE_SINGLE_STEP 1
-#endif
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#undef HAVE_SINGLE_STEP
-#endif
-#endif
+#include "sanitized.h"
 
-#ifdef HAVE_SINGLE_STEP
+#if defined(__x86_64__) && !UNDER_TSAN
+#define HAVE_SINGLE_STEP 1
+
+/* From one interrupted instruction to the next one; the sanitizer makes
+ * thousands of a few. */
+#define STEP_STRIDE (UNDER_ASAN ? 31 : 1)
 
 #include <signal.h>
 #include <stdbool.h>

@@ -175,7 +175,7 @@ START_TEST(no_fault_unmaps_code_that_a_signal_handler_hides)
 END_TEST
 
 /* The thread sanitizer has a thread of its own, which nobody unwinds. */
-#ifdef UNDER_TSAN
+#if UNDER_TSAN
 #define WORDS_UNREAD HOTPATCH_E_TIMEOUT
 #else
 #define WORDS_UNREAD HOTPATCH_OK

@@ -266,7 +266,7 @@ END_TEST
 /* ---- Many ---- */
 
 /* The sanitizers do not survive a fork() of any moment. */
-#if !defined(UNDER_ASAN) && !defined(UNDER_TSAN)
+#if !SANITIZED
 
 static uint32_t stop_patching;
 
@@ -363,7 +363,7 @@ int main(int count, char **arguments)
 		child_of_a_thread_in_an_old_section_keeps_the_old_view,
 		child_of_a_section_with_the_patch_keeps_it_during_a_revert,
 		program_that_is_started_meanwhile_begins_anew,
-#if !defined(UNDER_ASAN) && !defined(UNDER_TSAN)
+#if !SANITIZED
 		child_of_any_moment_can_be_patched,
 #endif
 	};

@@ -103,14 +103,8 @@ static void release_names(const struct hotpatch_function_name *names,
 		      "%s", err.sentence);
 }
 
-/* A sanitizer maps memory of its own as it goes. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#else
-#define SANITIZED 0
-#endif
-
-/* /proc/self/maps without what grows by itself. */
+/* /proc/self/maps without what grows by itself; a sanitizer maps memory of its
+ * own as it goes. */
 static char *maps_text(void)
 {
 	static char texts[2][65536];

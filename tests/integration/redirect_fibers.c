@@ -70,11 +70,7 @@ static ALONE void use_stack(void)
 
 /* The sanitizer leaves room around what a function writes to, so that what lay
  * there stays, and with it the code. */
-#ifdef __SANITIZE_ADDRESS__
-#define FORGETS false
-#else
-#define FORGETS true
-#endif
+#define FORGETS (!UNDER_ASAN)
 
 /* It is in no old code any more. */
 static void await_forgotten(struct hotpatch_patch *patch)

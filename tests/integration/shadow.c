@@ -7,7 +7,7 @@
 #include "versions.h"
 
 #define OBJECTS 100
-#ifdef UNDER_TSAN
+#if UNDER_TSAN
 #define CYCLES 4
 #else
 #define CYCLES 20
@@ -84,7 +84,7 @@ static bool is_kept(struct hotpatch_patch *patch, const char *why)
 static void expect_kept(struct hotpatch_patch *patch, const char *why)
 {
 	/* The sanitizer has a thread of its own, which may be named instead. */
-#ifndef UNDER_TSAN
+#if !UNDER_TSAN
 	await(is_kept(patch, why));
 #else
 	is_kept(patch, why);
@@ -100,7 +100,7 @@ static void expect_retained(struct hotpatch_patch *patch, const char *first,
 	ck_assert_int_eq(hotpatch_patch_wait(patch, HOTPATCH_UNMAPPED,
 					     PATIENCE_MS, &why),
 			 HOTPATCH_E_RETAINED);
-#ifndef UNDER_TSAN
+#if !UNDER_TSAN
 	expect_words(why, first, second);
 #else
 	(void)first;
@@ -377,7 +377,7 @@ START_TEST(objects_come_and_go_while_patches_do)
 		revert(patch);
 		/* The sanitizer's own thread may be found running for long
 		 * beside those that work. */
-#ifndef UNDER_TSAN
+#if !UNDER_TSAN
 		await(poll_until_closed(patch));
 #endif
 		hotpatch_patch_close(patch);

@@ -10,6 +10,7 @@
 #define HOTPATCH_TEST_SUPPORT_H
 
 #include "../../lib/atomic.h"
+#include "../sanitized.h"
 
 #include <hotpatch/hotpatch.h>
 
@@ -25,27 +26,6 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-#ifdef __SANITIZE_THREAD__
-#define UNDER_TSAN 1
-#endif
-#ifdef __SANITIZE_ADDRESS__
-#define UNDER_ASAN 1
-#endif
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define UNDER_TSAN 1
-#endif
-#if __has_feature(address_sanitizer)
-#define UNDER_ASAN 1
-#endif
-#endif
-
-#if defined(UNDER_TSAN) || defined(UNDER_ASAN)
-#define SANITIZED 1
-#else
-#define SANITIZED 0
-#endif
 
 /* How long anything may take before the test fails; it is never slept. */
 #ifndef PATIENCE_MS

@@ -341,7 +341,7 @@ START_TEST(thread_that_is_cancelled_inside_a_section_is_in_nobodys_way)
 END_TEST
 
 /* The sanitizer has no record of a thread that ends behind its back. */
-#ifndef UNDER_TSAN
+#if !UNDER_TSAN
 START_TEST(thread_that_vanishes_inside_a_section_is_reclaimed)
 {
 	end_in_a_section(end_by_system_call);
@@ -396,7 +396,7 @@ int main(void)
 		thread_that_returns_inside_a_section_is_in_nobodys_way,
 		thread_that_exits_inside_a_section_is_in_nobodys_way,
 		thread_that_is_cancelled_inside_a_section_is_in_nobodys_way,
-#ifndef UNDER_TSAN
+#if !UNDER_TSAN
 		thread_that_vanishes_inside_a_section_is_reclaimed,
 #endif
 		section_in_a_late_destructor_leaves_no_record,

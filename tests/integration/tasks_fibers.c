@@ -151,7 +151,7 @@ END_TEST
 
 int main(void)
 {
-#ifdef UNDER_TSAN
+#if UNDER_TSAN
 	/* The sanitizer has to be told of fibers in its own way. */
 	return 77;
 #endif

@@ -210,7 +210,7 @@ START_TEST(handler_at_any_instruction_has_one_view)
 	hotpatch_enter();
 	hotpatch_leave();
 	do
-		step_with_change_at(++at);
+		step_with_change_at(at += STEP_STRIDE);
 	while (step_count >= at);
 	ck_assert_uint_gt(at, 50);
 	ck_assert_uint_eq(count_tasks(), 1);
@@ -240,7 +240,7 @@ START_TEST(handler_in_the_first_enter_leaves_one_record)
 	pthread_t thread;
 
 	do {
-		step_prepare(enter_and_call, ++at);
+		step_prepare(enter_and_call, at += STEP_STRIDE);
 		pthread_create(&thread, NULL, step_through_first_enter, NULL);
 		pthread_join(thread, NULL);
 		ck_assert_msg(count_tasks() == 0,

@@ -535,11 +535,7 @@ END_TEST
 
 /* The thread sanitizer has a thread of its own, which is in no section and can
  * be looked at only while nothing keeps the looking thread from its turn. */
-#ifdef __SANITIZE_THREAD__
-#define HAMMERS 3
-#else
-#define HAMMERS 16
-#endif
+#define HAMMERS (UNDER_TSAN ? 3 : 16)
 
 START_TEST(many_threads_that_hammer_all_move_and_back)
 {

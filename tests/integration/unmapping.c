@@ -97,7 +97,7 @@ static void expect_retained(struct hotpatch_patch *patch, const char *first,
 	hotpatch_patch_info(patch, &info);
 	ck_assert_int_eq(info.status, HOTPATCH_E_RETAINED);
 	/* The sanitizer has a thread of its own, which may be named instead. */
-#ifndef UNDER_TSAN
+#if !UNDER_TSAN
 	expect_words(why, first, second);
 	ck_assert(strstr(info.reason, second));
 #else
@@ -452,7 +452,7 @@ static void one_cycle(const char *name, int expected)
 /* ---- The main thread has exited ---- */
 
 /* The sanitizer cannot join a main thread. */
-#ifndef UNDER_TSAN
+#if !UNDER_TSAN
 
 static pthread_t main_thread;
 
@@ -542,7 +542,7 @@ START_TEST(cycles_leave_nothing_behind)
 	after = take_footprint();
 	ck_assert_uint_eq(after.descriptors, before.descriptors);
 	/* Sanitizers map memory of their own, and have a heap of their own. */
-#if !defined(UNDER_ASAN) && !defined(UNDER_TSAN)
+#if !SANITIZED
 	ck_assert_uint_eq(after.mappings, before.mappings);
 	ck_assert_uint_le(after.heap_bytes, before.heap_bytes + 1024);
 #endif
@@ -570,7 +570,7 @@ static void add_tests(TCase *all)
 	tcase_add_test(all, code_that_may_have_made_a_key_stays);
 	tcase_add_test(
 		all, what_was_registered_for_the_end_runs_before_the_code_goes);
-#ifndef UNDER_TSAN
+#if !UNDER_TSAN
 	tcase_add_test(all, everything_works_after_the_main_thread_has_exited);
 #endif
 	tcase_add_test(all, cycles_leave_nothing_behind);

@@ -9,6 +9,7 @@
  * for each change; else they may do what it may, and it stays connected.
  */
 #include "../integration/control_client.h"
+#include "../sanitized.h"
 #include "control_hostile/attack.h"
 
 #include <fcntl.h>
@@ -21,20 +22,9 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#if defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-
 #define CLIENTS 200
 #define TURNS 3 /* at each of the two */
-#define ROUNDS (SANITIZED ? 9 : 18)
+#define ROUNDS (UNDER_TSAN ? 9 : 18)
 #define PINGS 20
 #define WORKERS 2
 #define BUNDLE HOTPATCH_TEST_BUNDLES "/fix.so"
@@ -106,7 +96,8 @@ static bool is_for_the_sanitizer(const char *answer)
 	long number;
 	int i;
 
-	if (!SANITIZED || !strstr(answer, "\"code\":\"E_RETAINED\"") || !thread)
+	if (!UNDER_TSAN || !strstr(answer, "\"code\":\"E_RETAINED\"") ||
+	    !thread)
 		return false;
 	thread = strchr(thread + sizeof(words) - 1, '(');
 	number = thread ? strtol(thread + 1, NULL, 10) : 0;

@@ -5,6 +5,7 @@
 #include "../../lib/event.h"
 
 #include "../../lib/atomic.h"
+#include "../sanitized.h"
 #include "../single_step.h"
 
 #include <check.h>
@@ -168,11 +169,6 @@ START_TEST(events_of_many_writers_are_whole)
 END_TEST
 
 #ifdef HAVE_SINGLE_STEP
-#if defined(__SANITIZE_ADDRESS__)
-#define STRIDE 5 /* one write has thousands of instructions there */
-#else
-#define STRIDE 1
-#endif
 
 static unsigned long overtaken_at;
 
@@ -192,9 +188,9 @@ static void overtake(void)
 /* A signal handler overtakes its own thread, which is writing an event. */
 START_TEST(writer_that_is_overtaken_spoils_no_event)
 {
-	overtaken_at = 1 - STRIDE;
+	overtaken_at = 1 - STEP_STRIDE;
 	do {
-		overtaken_at += STRIDE;
+		overtaken_at += STEP_STRIDE;
 		step_prepare(overtake, 0);
 		step_on();
 		hp_event(HOTPATCH_PHASE_SETTLED, HOTPATCH_OK, "outer", "outer");

@@ -7,6 +7,7 @@
  */
 extern "C" {
 #include "../../lib/redirect/code.h"
+#include "../sanitized.h"
 }
 
 #include <cmath>
@@ -25,13 +26,6 @@ extern "C" {
 
 /* Last, for its macros have names that are the C++ library's, too. */
 #include <check.h>
-
-/* The sanitizers call the C library beneath themselves. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#else
-#define SANITIZED 0
-#endif
 
 namespace
 {
@@ -306,6 +300,7 @@ int main()
 	SRunner *runner;
 	int failed;
 
+	/* The sanitizers call the C library beneath themselves. */
 	if (SANITIZED || !has_all())
 		return 77;
 	suite = suite_create("redirect_everything");

@@ -11,6 +11,7 @@
 #include "../../lib/atomic.h"
 #include "../../lib/slot.h"
 #include "../redirect_shapes.h"
+#include "../sanitized.h"
 
 #include <check.h>
 #include <hotpatch/redirect.h>
@@ -21,12 +22,6 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-#ifdef __SANITIZE_THREAD__
-#define SANITIZED_THREADS 1
-#else
-#define SANITIZED_THREADS 0
-#endif
 
 #define CALLERS 2
 #define SIGNAL_PERIOD_NS 100000
@@ -211,7 +206,8 @@ static void point(struct hotpatch_slot *slot, bool replaced)
 
 static void switch_often(struct fire *fire)
 {
-	unsigned long count = number_of("HOTPATCH_TEST_SWITCHES", 50000);
+	unsigned long count =
+		number_of("HOTPATCH_TEST_SWITCHES", SANITIZED ? 10002 : 50000);
 	struct hotpatch_slot *slot = slot_of(fire->shape);
 	unsigned long i;
 
@@ -225,7 +221,8 @@ static void switch_often(struct fire *fire)
 
 static void write_often(struct fire *fire, unsigned long otherwise)
 {
-	unsigned long rounds = number_of("HOTPATCH_TEST_ROUNDS", otherwise);
+	unsigned long rounds = number_of("HOTPATCH_TEST_ROUNDS",
+					 SANITIZED ? otherwise / 3 : otherwise);
 	const struct shape *shape = fire->shape;
 	struct hotpatch_slot *slot;
 	unsigned long i;
@@ -339,8 +336,7 @@ static bool is_interrupted(const struct fire *fire)
 	size_t i;
 
 	for (i = 0; i < CALLERS; i++) /* progress alone */
-		if (!SANITIZED_THREADS &&
-		    !hp_load_relaxed(&fire->callers[i].signals))
+		if (!UNDER_TSAN && !hp_load_relaxed(&fire->callers[i].signals))
 			return false;
 	return true;
 }

@@ -6,6 +6,7 @@
 #include "../../lib/atomic.h"
 #include "../../lib/stack.h"
 #include "../redirect_shapes.h"
+#include "../sanitized.h"
 #include "../single_step.h"
 
 #include <check.h>
@@ -24,12 +25,6 @@
 #define TRIES 3
 #define PATIENCE_MS 20000
 #define HEAP_SLACK 32768 /* what malloc() keeps for later counts as used */
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#else
-#define SANITIZED 0
-#endif
 
 #ifdef __clang__
 #define ALONE __attribute__((noinline))

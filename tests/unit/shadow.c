@@ -445,7 +445,7 @@ START_TEST(destructor_runs_once_and_only_in_who_polls)
 }
 END_TEST
 
-#ifndef SANITIZED
+#if !SANITIZED
 START_TEST(memory_without_a_destructor_is_freed_though_nobody_polls)
 {
 	size_t before;
@@ -542,7 +542,7 @@ static void add_tests(TCase *all)
 	tcase_add_test(all, destructor_waits_for_the_section_that_was_open);
 	tcase_add_test(all, destructor_waits_no_longer_than_for_a_safe_point);
 	tcase_add_test(all, destructor_runs_once_and_only_in_who_polls);
-#ifndef SANITIZED
+#if !SANITIZED
 	tcase_add_test(
 		all, memory_without_a_destructor_is_freed_though_nobody_polls);
 #endif

@@ -9,29 +9,13 @@
 #include <hotpatch/hotpatch.h>
 
 #include "../../lib/atomic.h"
+#include "../sanitized.h"
 
 #include <check.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-
-#ifdef __SANITIZE_THREAD__
-#define SANITIZED 1
-#define UNDER_TSAN 1
-#endif
-#ifdef __SANITIZE_ADDRESS__
-#define SANITIZED 1
-#endif
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#define UNDER_TSAN 1
-#endif
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
 
 #define OBJECTS 1000
 

@@ -169,7 +169,7 @@ static void lookups_stop(pthread_t threads[READERS])
 	ck_assert_uint_eq(wrong, 0);
 }
 
-#ifdef SANITIZED
+#if SANITIZED
 #define GROWTH 5000
 #define CHURN 10
 #else
@@ -337,7 +337,7 @@ END_TEST
 
 /* ---- No memory ---- */
 
-#ifndef SANITIZED
+#if !SANITIZED
 
 void *__libc_calloc(size_t count, size_t size);
 void *__libc_malloc(size_t size);
@@ -429,7 +429,7 @@ END_TEST
 /* ---- fork ---- */
 
 /* The sanitizer leaves no room for a second thread after a fork. */
-#ifndef UNDER_TSAN
+#if !UNDER_TSAN
 
 static void child_of_a_maker(void)
 {
@@ -493,13 +493,13 @@ static void add_tests(TCase *all)
 		all,
 		handler_that_interrupts_any_instruction_finds_what_is_there);
 #endif
-#ifndef SANITIZED
+#if !SANITIZED
 	tcase_add_test(all, failed_allocation_attaches_nothing);
 #endif
-#ifndef SANITIZED
+#if !SANITIZED
 	tcase_add_test(all, walk_without_memory_visits_nothing);
 #endif
-#ifndef UNDER_TSAN
+#if !UNDER_TSAN
 	tcase_add_test(
 		all,
 		child_has_the_shadows_but_not_what_other_threads_were_making);

@@ -8,6 +8,7 @@
 #include "../../lib/task.h"
 
 #include "../../lib/engine.h"
+#include "../sanitized.h"
 #include "../single_step.h"
 
 #include <hotpatch/patch.h>
@@ -28,15 +29,6 @@
 
 /* No word of a stack is likely to be in the eight bytes behind it. */
 #define NOWHERE ((uintptr_t)0x5a5a5a5a5a5a1000)
-
-#ifdef __SANITIZE_THREAD__
-#define UNDER_TSAN 1
-#endif
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define UNDER_TSAN 1
-#endif
-#endif
 
 /* From the linker: the program's own code. */
 extern const char __executable_start[];
@@ -371,7 +363,7 @@ START_TEST(fiber_is_known_by_its_name_and_stack)
 END_TEST
 
 /* The sanitizer would wait for ever for a thread that ends behind its back. */
-#ifndef UNDER_TSAN
+#if !UNDER_TSAN
 
 static void *die_silently(void *unused)
 {
@@ -583,7 +575,7 @@ START_TEST(handler_in_enter_has_a_view_that_is_confirmed)
 	hotpatch_enter();
 	hotpatch_leave();
 	do {
-		seen = step_through(just_enter, ++at);
+		seen = step_through(just_enter, at += STEP_STRIDE);
 		ck_assert(seen_in_handler == newest_in_handler ||
 			  seen_in_handler == seen);
 		hotpatch_leave();
@@ -604,7 +596,7 @@ START_TEST(handler_in_a_safe_point_has_a_view_that_is_confirmed)
 		hotpatch_enter();
 		before = hotpatch_generation;
 		advance();
-		seen = step_through(just_pass_a_safe_point, ++at);
+		seen = step_through(just_pass_a_safe_point, at += STEP_STRIDE);
 		ck_assert_uint_gt(seen, before);
 		ck_assert(seen_in_handler == newest_in_handler ||
 			  seen_in_handler == before || seen_in_handler == seen);
@@ -634,7 +626,7 @@ static void add_tests(TCase *all)
 	tcase_add_test(all,
 		       threads_that_create_at_once_get_records_of_their_own);
 	tcase_add_test(all, fiber_is_known_by_its_name_and_stack);
-#ifndef UNDER_TSAN
+#if !UNDER_TSAN
 	tcase_add_test(all, record_of_a_dead_thread_is_given_back_once_asked);
 #endif
 	tcase_add_test(all, frame_that_was_left_is_healed_at_the_next_enter);

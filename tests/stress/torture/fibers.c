@@ -16,7 +16,7 @@
 #define FIBER_STACK ((size_t)256 << 10)
 
 /* The thread sanitizer does not follow contexts that are switched. */
-#ifdef UNDER_TSAN
+#if UNDER_TSAN
 
 void abandon_fibers(void)
 {

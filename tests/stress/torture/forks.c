@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#ifdef UNDER_TSAN
+#if UNDER_TSAN
 #define PAUSE_MS 100
 #define FORCES 0 /* the sanitizer starts no threads in children */
 #else
@@ -33,11 +33,7 @@
  * but opens patches only if it was made while no thread changed any, and none
  * came or went.
  */
-#if defined(__SANITIZE_ADDRESS__) || defined(UNDER_TSAN)
-#define HEAP_SURVIVES 0
-#else
-#define HEAP_SURVIVES 1
-#endif
+#define HEAP_SURVIVES (!SANITIZED)
 
 #define STILLNESS_S 1 /* to wait for it */
 

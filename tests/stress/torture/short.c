@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-#ifdef UNDER_TSAN
+#if UNDER_TSAN
 #define HAS_BUFFER 0
 #else
 #define HAS_BUFFER 1

@@ -9,6 +9,7 @@
 
 #include "../../../lib/atomic.h"
 #include "../../../lib/step.h"
+#include "../../sanitized.h"
 #include "header.h"
 
 #include <hotpatch/hotpatch.h>
@@ -17,20 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#ifdef __SANITIZE_THREAD__
-#define UNDER_TSAN 1
-#endif
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define UNDER_TSAN 1
-#endif
-#endif
-
-#if defined(UNDER_TSAN) || defined(__SANITIZE_ADDRESS__)
-#define HAS_CRASHES 0
-#else
-#define HAS_CRASHES 1
-#endif
+#define HAS_CRASHES (!SANITIZED)
 
 /* Versions 1 to VERSIONS are bundles, 0 is the program itself. */
 #define CHANGERS 3
