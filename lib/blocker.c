@@ -9,10 +9,10 @@
 #include "engine.h"
 #include "event.h"
 #include "patch.h"
+#include "scan.h"
 #include "slot.h"
 #include "stack.h"
 #include "status.h"
-#include "scan.h"
 #include "task.h"
 #include "transition.h"
 

@@ -14,9 +14,9 @@
 #include "atomic.h"
 #include "engine.h"
 #include "patch.h"
+#include "scan.h"
 #include "status.h"
 #include "step.h"
-#include "scan.h"
 #include "task.h"
 #include "transition.h"
 

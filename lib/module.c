@@ -40,8 +40,9 @@ struct unwind_header {
 };
 
 #ifdef __SANITIZE_THREAD__
-/* The sanitizer does not see the loader's lock. It takes the names for read
- * without one, as soon as their terminators lie in words of their own. */
+/* The sanitizer does not see the loader's lock. It forgets who wrote the names
+ * that dl_iterate_phdr() tells, but not who wrote their terminators, and reports
+ * those that lie in words of their own. */
 void AnnotateIgnoreReadsBegin(const char *file, int line);
 void AnnotateIgnoreReadsEnd(const char *file, int line);
 

@@ -38,7 +38,7 @@ struct hp_module_facts {
 	bool program;
 };
 
-/* dl_iterate_phdr(), for what reads names. */
+/* dl_iterate_phdr(), whose names the thread sanitizer takes for a race. */
 typedef int (*hp_module_visitor)(struct dl_phdr_info *info, size_t size,
 				 void *context);
 int hp_module_walk(hp_module_visitor visit, void *context);

@@ -9,8 +9,8 @@
 #include "blocker.h"
 #include "engine.h"
 #include "loop.h"
-#include "step.h"
 #include "scan.h"
+#include "step.h"
 #include "task.h"
 
 #include <errno.h>

@@ -23,9 +23,9 @@
 #include "blocker.h"
 #include "engine.h"
 #include "event.h"
+#include "scan.h"
 #include "status.h"
 #include "step.h"
-#include "scan.h"
 #include "task.h"
 
 #include <errno.h>

@@ -13,13 +13,13 @@
  * transition is open, which makes one itself when it settles and counts on
  * being the only one that makes any.
  */
+#include "scan.h"
 #include "shadow.h"
 
 #include "atomic.h"
 #include "engine.h"
 #include "shadow_kind.h"
 #include "shadow_table.h"
-#include "scan.h"
 #include "task.h"
 #include "transition.h"
 

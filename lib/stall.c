@@ -8,10 +8,10 @@
 #include "blocker.h"
 #include "event.h"
 #include "patch.h"
+#include "scan.h"
 #include "shadow.h"
 #include "stack.h"
 #include "status.h"
-#include "scan.h"
 #include "task.h"
 #include "transition.h"
 

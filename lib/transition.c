@@ -23,7 +23,6 @@
  * entrance with it, bring it to all.
  */
 #include "transition.h"
-#include "scan.h"
 
 #include "atomic.h"
 #include "canary.h"
@@ -32,6 +31,7 @@
 #include "event.h"
 #include "moving.h"
 #include "patch.h"
+#include "scan.h"
 #include "stage.h"
 #include "stall.h"
 #include "status.h"

@@ -27,10 +27,10 @@
 #include "held.h"
 #include "patch.h"
 #include "proof.h"
+#include "scan.h"
 #include "shadow.h"
 #include "status.h"
 #include "step.h"
-#include "scan.h"
 #include "task.h"
 #include "transition.h"
 
