@@ -262,6 +262,17 @@ START_TEST(without_mprotect_there_is_a_status)
 }
 END_TEST
 
+START_TEST(without_files_of_memory_a_function_is_redirected)
+{
+	forbid(SYS_memfd_create);
+	expect_answer(HOTPATCH_OK, true);
+	ck_assert_int_eq(call(1), 2);
+	expect_answer(HOTPATCH_OK, false);
+	ck_assert_uint_eq(hotpatch_slot_list(NULL, 0), 0);
+	ck_assert_int_eq(call(1), 2);
+}
+END_TEST
+
 START_TEST(without_mremap_a_function_stays_redirected)
 {
 	expect_answer(HOTPATCH_OK, true);
@@ -312,6 +323,7 @@ int main(void)
 		a_handler_of_traps_meets_breakpoints_before_meanwhile_and_afterwards,
 		a_breakpoint_on_the_jump_is_not_overwritten,
 		without_mprotect_there_is_a_status,
+		without_files_of_memory_a_function_is_redirected,
 		without_mremap_a_function_stays_redirected,
 		without_proc_there_is_a_status,
 		without_proc_a_function_stays_redirected,
