@@ -8,6 +8,8 @@
  *        apply memory MEGABYTES BUNDLE
  *        apply active BUNDLE OTHER...	beside the others, which are active
  *        apply cycles COUNT BUNDLE	what the process has more of then
+ *        apply taken		by each function, in memory
+ *        apply taken BUNDLE...	by each task and each of these patches
  */
 #include "sample.h"
 
@@ -234,8 +236,88 @@ static void measure_growth(const char *column, const char *bundle)
 	sample(table, "resident", column, resident_kb() - resident);
 }
 
+/* ---- What things take ---- */
+
+#define TASKS 4096
+
+static size_t heap_bytes(void)
+{
+	struct mallinfo2 heap = mallinfo2();
+
+	return heap.uordblks + heap.hblkhd;
+}
+
+/* Of the address space. */
+static size_t mapped_bytes(void)
+{
+	FILE *file = fopen("/proc/self/statm", "r");
+	unsigned long pages = 0;
+
+	if (!file || fscanf(file, "%lu", &pages) != 1)
+		exit(1);
+	fclose(file);
+	return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static void take(size_t heap, size_t mapped, size_t count)
+{
+	sample(table, row, "heap",
+	       (double)(heap_bytes() - heap) / (double)count);
+	sample(table, row, "mapped",
+	       (double)(mapped_bytes() - mapped) / (double)count);
+}
+
+/* In the program's own data, and in the heap before main() began. */
+static void take_functions(size_t heap)
+{
+	row = "patchable function";
+	sample(table, row, "heap",
+	       (double)heap / (double)hotpatch_slot_list(NULL, 0));
+	sample(table, row, "mapped",
+	       sizeof(struct hotpatch_slot) + sizeof(void *));
+}
+
+static void take_tasks(void)
+{
+	static struct hotpatch_task *tasks[TASKS];
+	size_t heap = heap_bytes();
+	size_t mapped = mapped_bytes();
+
+	row = "task";
+	for (size_t i = 0; i < TASKS; i++)
+		if (!(tasks[i] = hotpatch_task_create(NULL)))
+			exit(1);
+	take(heap, mapped, TASKS);
+	for (size_t i = 0; i < TASKS; i++)
+		hotpatch_task_destroy(tasks[i]);
+}
+
+/* The first one makes what all share. */
+static void take_patches(char **bundles, size_t count)
+{
+	struct hotpatch_patch *patch;
+	struct hotpatch_error err;
+	size_t mapped = 0;
+	size_t heap = 0;
+
+	row = "active patch of one function";
+	for (size_t i = 0; i < count; i++) {
+		must(hotpatch_patch_open(bundles[i], NULL, &patch, &err), &err);
+		must(hotpatch_patch_apply(patch, NULL, &err), &err);
+		must(hotpatch_patch_wait(patch, HOTPATCH_DRAINED, -1, &err),
+		     &err);
+		if (i == 0) {
+			heap = heap_bytes();
+			mapped = mapped_bytes();
+		}
+	}
+	take(heap, mapped, count - 1);
+}
+
 int main(int argc, char **argv)
 {
+	size_t heap = heap_bytes();
+
 	if (argc == 4 && strcmp(argv[1], "functions") == 0) {
 		table = "a patch, by functions";
 		row = argv[2];
@@ -254,6 +336,14 @@ int main(int argc, char **argv)
 	} else if (argc == 4 && strcmp(argv[1], "cycles") == 0) {
 		table = "growth by cycles of one patch";
 		measure_growth(argv[2], argv[3]);
+	} else if (argc >= 2 && strcmp(argv[1], "taken") == 0) {
+		table = "memory for each";
+		if (argc == 2) {
+			take_functions(heap);
+		} else {
+			take_tasks();
+			take_patches(argv + 2, (size_t)argc - 2);
+		}
 	} else {
 		return 2;
 	}

@@ -20,6 +20,7 @@ import tempfile
 import xml.etree.ElementTree
 
 import plot
+import served
 
 LOOPS = ["empty", "direct", "PLT", "pointer", "entry", "HOTPATCH_CALL"]
 PHASES = ["before", "before, in a section", "during", "during, old view",
@@ -38,6 +39,9 @@ ACTIVE = ["0", "1", "4", "16"]
 CYCLES = ["1000", "10000"]
 GAPS = ["without patches", "with patches"]
 REDIRECTS = ["alone", "a thousand at once", "a thousand at once, again"]
+ROUNDTRIPS = ["an echo of another thread", "ping", "status",
+              "status, with the connection"]
+TAKERS = ["patchable function", "task", "active patch of one function"]
 # The rows of such tables that --quick has time for.
 QUICK = {
     "a patch, by functions": FUNCTIONS[:4],
@@ -125,6 +129,15 @@ def tables():
               ["longest", "99.99 % are shorter"], GAPS),
         Table("redirecting a function", "us", REDIRECTS,
               ["redirect", "release"], REDIRECTS),
+        Table("memory for each", "bytes", TAKERS, ["heap", "mapped"], TAKERS),
+        Table("a round trip to the control socket", "us", ROUNDTRIPS,
+              ["round trip"], ROUNDTRIPS),
+        Table(served.COMMAND, "ms", served.RESTING, served.COMMANDS,
+              served.RESTING),
+        Table(served.THROUGHPUT, "", served.SERVERS,
+              ["requests a second", "% of plain calls"], served.SERVERS),
+        Table(served.LATENCY, "us", served.PATCHED, served.QUANTILES,
+              served.PATCHED),
     ]
 
 
@@ -132,6 +145,7 @@ class Runner:
     """The programs of one build, and where their samples go."""
 
     def __init__(self, build, quick):
+        self.build = build
         self.folder = os.path.join(build, "tests", "bench")
         self.quick = quick
         self.tables = {table.name: table for table in tables()}
@@ -164,6 +178,7 @@ class Runner:
             self.leave_out("sections without membarrier: no seccomp filter")
         self.apply()
         self.tests()
+        self.serve()
         for objects in [] if self.quick else OBJECTS:
             words = self.run("bench_shadow", "times", objects).split()
             for row, value in zip(SHADOW, words[1:]):
@@ -188,17 +203,22 @@ class Runner:
             else:
                 self.take(self.run(program, "memory", megabytes, one))
 
-        others = [os.path.join(self.folder, f"bench_apply_other_{i + 1}.so")
-                  for i in range(16)]
         one = os.path.join(self.folder, "bench_apply_1.so")
         for count in self.chosen("a patch, by active patches"):
             self.take(self.run("bench_apply", "active", one,
-                               *others[:int(count)]))
+                               *self.others()[:int(count)]))
 
     def grow(self):
         one = os.path.join(self.folder, "bench_apply_1.so")
         for count in [] if self.quick else CYCLES:
             self.take(self.run("bench_apply", "cycles", count, one))
+        if not self.quick:
+            self.take(self.run("bench_apply_many", "taken"))
+            self.take(self.run("bench_apply", "taken", *self.others()))
+
+    def others(self):
+        return [os.path.join(self.folder, f"bench_apply_other_{i + 1}.so")
+                for i in range(16)]
 
     def tests(self):
         """Programs that are tests by themselves, and tell times."""
@@ -216,6 +236,24 @@ class Runner:
                     self.run("bench_redirect", "libcrypto.so.3"),
                     re.MULTILINE)):
                 self.take_row("redirecting a function", row, *found.groups())
+
+    def serve(self):
+        """The command, and the example server, where they were built."""
+        if self.quick:
+            return
+        files = served.Files(self.build)
+        if os.path.exists(os.path.join(self.folder, "bench_control")):
+            self.take(self.run("bench_control", "rounds"))
+            self.take_all(served.commands(files, 20))
+        if not files.are_there():
+            self.leave_out("the example server was not built")
+            return
+        self.take_all(served.throughput(files, 2))
+        self.take_all(served.latency(files, 4))
+
+    def take_all(self, samples):
+        for table, row, column, value in samples:
+            self.tables[table].add(row, column, value)
 
     def take_row(self, name, row, *values):
         for column, value in zip(self.tables[name].columns, values):
