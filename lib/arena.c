@@ -56,7 +56,8 @@ static void *map_zeroed(size_t size)
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
-/* Each pointer is replaced once; the acquires above pair with that. Who comes second throws its memory away. */
+/* Each pointer is replaced once; the acquires above pair with that. Who comes
+ * second throws its memory away. */
 static bool chunk_make(unsigned int chunk)
 {
 	size_t records = (size_t)FIRST_CHUNK << chunk;

@@ -52,7 +52,8 @@ void hp_canary_renew(void);
 /* An event of its share. */
 void hp_canary_announce(enum hotpatch_phase phase);
 
-/* Whom it takes, of its keys only how many, and how many tasks have its view. */
+/* Whom it takes, of its keys only how many, and how many tasks have its
+ * view. */
 void hp_canary_info(struct hotpatch_patch_info *info);
 
 /* The view that a task with @key announces when @generation is the newest: that

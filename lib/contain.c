@@ -8,7 +8,8 @@
  * A call that can be made again keeps a frame on its thread's stack, with what
  * longjmp() needs. The handler goes there itself, from whatever stack it runs
  * on, with the signals unblocked that were before the fault: then it is as if
- * the call had not been made yet, but for what the new code had done until then.
+ * the call had not been made yet, but for what the new code had done until
+ * then.
  *
  * What the repeated call runs is the newest body beneath the patch's that is
  * not about to go. Only sections may repeat calls. A section that read such a

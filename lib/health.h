@@ -27,7 +27,8 @@ struct hp_health_figures {
 	uint64_t classes[HP_HEALTH_CLASSES];
 };
 
-/* What is compared. @mean_us and @tail_us, the 99th percentile, are at least 1. */
+/* What is compared. @mean_us and @tail_us, the 99th percentile, are at least
+ * 1. */
 struct hp_health_summary {
 	uint64_t requests;
 	uint64_t errors;

@@ -18,8 +18,8 @@
 
 /*
  * Texts point into the file's bytes. Only the seal names several builds of one
- * module; @functions, @imports and @redirects are its facts of this one, as they
- * lie in the file, for hp_sealed_function() and its like.
+ * module; @functions, @imports and @redirects are its facts of this one, as
+ * they lie in the file, for hp_sealed_function() and its like.
  */
 struct hp_target {
 	const char *module;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Facts from program headers. The unwind table is the binary search table of
- * .eh_frame_hdr (LSB core, "Exception Frames"): it names every function, also in
- * a stripped module.
+ * .eh_frame_hdr (LSB core, "Exception Frames"): it names every function, also
+ * in a stripped module.
  */
 #include "module.h"
 
@@ -41,8 +41,8 @@ struct unwind_header {
 
 #ifdef __SANITIZE_THREAD__
 /* The sanitizer does not see the loader's lock. It forgets who wrote the names
- * that dl_iterate_phdr() tells, but not who wrote their terminators, and reports
- * those that lie in words of their own. */
+ * that dl_iterate_phdr() tells, but not who wrote their terminators, and
+ * reports those that lie in words of their own. */
 void AnnotateIgnoreReadsBegin(const char *file, int line);
 void AnnotateIgnoreReadsEnd(const char *file, int line);
 

@@ -279,7 +279,8 @@ check_age(const struct hotpatch_patch *patch,
 	return hp_ratchet_check(&item, err);
 }
 
-/* Unloads it if it cannot be recorded: nothing that was accepted is forgotten. */
+/* Unloads it if it cannot be recorded: nothing that was accepted is
+ * forgotten. */
 static enum hotpatch_status record(struct hotpatch_patch *patch,
 				   const struct hotpatch_open_options *options,
 				   struct hotpatch_error *err)

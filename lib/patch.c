@@ -282,8 +282,8 @@ static enum hotpatch_status check_target(const struct hp_manifest *manifest,
 	return HOTPATCH_OK;
 }
 
-/* Is all that the bundle has for the target functions that nobody prepared? Then
- * it need not have a table. */
+/* Is all that the bundle has for the target functions that nobody prepared?
+ * Then it need not have a table. */
 static bool only_redirects(const struct hp_manifest *manifest,
 			   const struct hp_target *target)
 {

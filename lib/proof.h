@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Is nobody in a piece of code any more, nor returns to it? Asked when no caller
- * can get there, of bundles and of what redirecting left behind. Owns how each
- * thread and fiber is cleared, not when it is asked and what is done then.
+ * Is nobody in a piece of code any more, nor returns to it? Asked when no
+ * caller can get there, of bundles and of what redirecting left behind. Owns
+ * how each thread and fiber is cleared, not when it is asked and what is done
+ * then.
  */
 #ifndef HP_PROOF_H
 #define HP_PROOF_H
@@ -43,8 +44,8 @@ bool hp_proof_has(const struct hp_proof *proof, uintptr_t address);
 
 /*
  * Sections of views before @gone have to be over already. False, with @who, if
- * a thread or a fiber is in the code or cannot be told to be out of it. Under no
- * lock; calls the dynamic loader.
+ * a thread or a fiber is in the code or cannot be told to be out of it. Under
+ * no lock; calls the dynamic loader.
  */
 bool hp_proof_tasks_are_clear(struct hp_proof *proof);
 

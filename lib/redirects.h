@@ -2,8 +2,8 @@
 /*
  * What patches have of functions that nobody prepared: finding them where the
  * seal did, redirecting them when a patch is applied, following modules that
- * come and go without a word, and giving functions back that no patch that is on
- * redirects any more.
+ * come and go without a word, and giving functions back that no patch that is
+ * on redirects any more.
  */
 #ifndef HP_REDIRECTS_H
 #define HP_REDIRECTS_H
@@ -60,8 +60,9 @@ void hp_redirects_poll(void);
 /* How long a thread that looks after this process may sleep; -1 for ever. */
 int hp_redirects_idle_ms(void);
 
-/* The address space that trampolines and relays take, and what of it no function
- * uses and is not proven to be unreachable. Under the engine's lock. */
+/* The address space that trampolines and relays take, and what of it no
+ * function uses and is not proven to be unreachable. Under the engine's
+ * lock. */
 void hp_redirects_bytes(size_t *mapped, size_t *idle);
 
 /* In the child of a fork. */

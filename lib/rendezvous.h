@@ -15,9 +15,10 @@
 
 /*
  * Closes the gate, tells so in an event of @patch, and waits until no task is
- * in a section, at most @timeout_ms. Wants the engine's lock, which is released while it waits. On
- * success the gate is closed and hp_rendezvous_open() is owed; on failure it
- * is open. E_RENDEZVOUS, naming a task that was late; E_UNSUPPORTED.
+ * in a section, at most @timeout_ms. Wants the engine's lock, which is released
+ * while it waits. On success the gate is closed and hp_rendezvous_open() is
+ * owed; on failure it is open. E_RENDEZVOUS, naming a task that was late;
+ * E_UNSUPPORTED.
  */
 enum hotpatch_status hp_rendezvous_gather(const char *patch,
 					  unsigned int timeout_ms,

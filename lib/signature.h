@@ -47,8 +47,9 @@ bool hp_base64_read(const char *text, size_t length, unsigned char *bytes,
 /* Needs (size + 2) / 3 * 4 + 1 characters of place. */
 void hp_base64_write(const unsigned char *bytes, size_t size, char *text);
 
-/* The id as it is shown to people, and back; false if @text is not 16 hexadecimal
- * digits in its first @length characters, which are all that is looked at. */
+/* The id as it is shown to people, and back; false if @text is not 16
+ * hexadecimal digits in its first @length characters, which are all that is
+ * looked at. */
 void hp_key_id(const unsigned char number[HP_KEY_NUMBER_SIZE],
 	       char id[HOTPATCH_KEY_ID_SIZE]);
 bool hp_key_id_read(const char *text, size_t length,

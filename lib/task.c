@@ -60,7 +60,8 @@ static void give_back(struct hp_task *task)
 	hp_store_relaxed(&task->thread, 0); /* likewise */
 	/* Release of seen: pairs with the scan's acquire; what the section did
 	 * is done before the record counts as at rest. Release of the kind:
-	 * pairs with claim() of the arena; the next owner finds a clean record. */
+	 * pairs with claim() of the arena; the next owner finds a clean
+	 * record. */
 	HP_ORDER(REST_BEFORE_FREE, hp_store_release(&task->head.seen, 0),
 		 hp_store_release(&task->kind, HP_TASK_FREE));
 }
@@ -142,10 +143,11 @@ static uint64_t read_newest(void)
 }
 
 /*
- * Announces the newest view, or the one that a canary has for the task, and makes sure that it was still the newest once
- * the announcement was visible. Fenced: the exchange and the second load pair
- * with the exchange of the generation in hp_view_advance() and the scan's
- * loads; either the scan sees the announcement or this sees the new number.
+ * Announces the newest view, or the one that a canary has for the task, and
+ * makes sure that it was still the newest once the announcement was visible.
+ * Fenced: the exchange and the second load pair with the exchange of the
+ * generation in hp_view_advance() and the scan's loads; either the scan sees
+ * the announcement or this sees the new number.
  */
 static void publish_fenced(struct hp_task *self)
 {

@@ -6,9 +6,9 @@
  *
  * That a patch failed is noted under the lock, and it is taken back afterwards
  * by whoever polls, as often as it takes: another change may be open, or tasks
- * late for a rendezvous. Active patches that require it go before it. Then it is
- * put into quarantine, so that no start brings it back by itself, and only then
- * its marker goes: whenever the process ends, one of both tells of it.
+ * late for a rendezvous. Active patches that require it go before it. Then it
+ * is put into quarantine, so that no start brings it back by itself, and only
+ * then its marker goes: whenever the process ends, one of both tells of it.
  */
 #include "trial.h"
 

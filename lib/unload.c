@@ -11,9 +11,9 @@
  *    cannot have made a key of threads;
  *  - every thread that is no task is asleep with nothing of the code on its
  *    stack, because such threads may call entries at any time; so is every task
- *    at rest, if the code replaced a function that was not marked: it may be the
- *    one that the task waits in. A fiber that nobody runs is asleep, with all of
- *    its stack.
+ *    at rest, if the code replaced a function that was not marked: it may be
+ *    the one that the task waits in. A fiber that nobody runs is asleep, with
+ *    all of its stack.
  *
  * Nobody can come in meanwhile: the targets were settled before, and a thread
  * that was seen clear can only get there through a target.
@@ -43,7 +43,8 @@
 #include <unistd.h>
 
 /* A patch that cannot be unmapped for so long, and was tried so often, is
- * called retained: on a machine that is busy elsewhere a few tries tell little. */
+ * called retained: on a machine that is busy elsewhere a few tries tell
+ * little. */
 #define PATIENCE_NS 2000000000u
 #define PATIENCE_TRIES 20
 #define RETRY_NS 1000000u
@@ -135,7 +136,8 @@ static bool sections_are_over(const struct hotpatch_patch *patch, char *why,
 
 static bool wants_unloading(const struct hotpatch_patch *patch)
 {
-	/* While it is unloading the image belongs to the thread that does it. */
+	/* While it is unloading the image belongs to the thread that does
+	 * it. */
 	if (patch->unloading || patch->forced || !patch->image.handle ||
 	    patch->changing)
 		return false;

@@ -294,7 +294,8 @@
 
 /**
  * HOTPATCH_PREPARE() - what to do before anything of the bundle is visible
- * @context: name of the parameter, a struct hotpatch_context *; the body follows
+ * @context: name of the parameter, a struct hotpatch_context *; the body
+ *           follows
  *
  * Callbacks run in this order, each at most once until its partner has run:
  *

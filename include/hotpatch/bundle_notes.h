@@ -139,7 +139,8 @@ struct hotpatch_note_build {
 };
 
 /* @function counts the notes of replacements and redirects, in their order.
- * @abi_hash is that of the host's function; the bundle's own is in the note of the replacement. */
+ * @abi_hash is that of the host's function; the bundle's own is in the note of
+ * the replacement. */
 struct hotpatch_sealed_function {
 	uint32_t function;
 	uint32_t flags;

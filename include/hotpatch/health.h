@@ -76,8 +76,8 @@ HOTPATCH_API void hotpatch_health_report(bool failed, uint64_t latency_us);
  * there, then before that
  *
  * - there is an event HOTPATCH_PHASE_FAULT, which core dumps have, and the
- *   patch's marker in the directory of hotpatch_configure() gets the reason: the
- *   next start of the program finds the bundle in quarantine because of it;
+ *   patch's marker in the directory of hotpatch_configure() gets the reason:
+ *   the next start of the program finds the bundle in quarantine because of it;
  * - a call that can be made again (HOTPATCH_RESTARTABLE()) is made again with
  *   the old version; the thread goes on, and the next poll takes the patch back
  *   and puts it into quarantine.

@@ -34,9 +34,10 @@ HOTPATCH_API size_t hotpatch_effective_version(char *text, size_t size);
  * @file_bytes:     bundles as files, kept to tell whether another is the same
  * @task_bytes:     records of tasks; never given back
  * @record_bytes:   records of patches, their functions, modules and views
- * @redirect_bytes: address space of trampolines and of the pages that lead there
- * @redirect_idle_bytes: of the trampolines, those that no function uses any more
- *                  and that are kept because a thread may be in them
+ * @redirect_bytes: address space of trampolines and of the pages that lead
+ *                  there
+ * @redirect_idle_bytes: of the trampolines, those that no function uses any
+ *                  more and that are kept because a thread may be in them
  *
  * Shadow data are not in it.
  */

@@ -98,7 +98,8 @@ struct hotpatch_log_options {
  *          signatures; HOTPATCH_E_LOG if it cannot be written;
  *          HOTPATCH_E_LOG_BROKEN if its last line is not a log's;
  *          HOTPATCH_E_UNSAFE_PATH, HOTPATCH_E_NOT_FOUND, HOTPATCH_E_PERMISSION,
- *          HOTPATCH_E_NO_MEMORY, HOTPATCH_E_IN_CALLBACK, HOTPATCH_E_SECOND_COPY.
+ *          HOTPATCH_E_NO_MEMORY, HOTPATCH_E_IN_CALLBACK,
+ *          HOTPATCH_E_SECOND_COPY.
  */
 HOTPATCH_API HOTPATCH_MUST_USE enum hotpatch_status
 hotpatch_log_start(const struct hotpatch_log_options *options,

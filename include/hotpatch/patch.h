@@ -162,10 +162,10 @@ struct hotpatch_open_options {
  *          E_UNSIGNED, E_SIGNATURE, E_SIGNATURE_LEGACY, E_UNTRUSTED_KEY,
  *          E_REVOKED_KEY, E_FORGED, and those of the keys E_KEY,
  *          E_UNSAFE_PATH, E_LIMIT; E_QUARANTINED if a process ended while it
- *          was on probation, E_DAMAGED if that cannot be known; what is too old E_EXPIRED, E_REPLAYED,
- *          E_NOT_RECORDED; the loading's own E_STORE, E_UNSAFE_PATH, E_NOEXEC,
- *          E_LOAD, E_SWAPPED, E_NO_MEMORY; the caller's E_ARGUMENT,
- *          E_IN_SECTION, E_IN_CALLBACK, E_SECOND_COPY.
+ *          was on probation, E_DAMAGED if that cannot be known; what is too old
+ *          E_EXPIRED, E_REPLAYED, E_NOT_RECORDED; the loading's own E_STORE,
+ *          E_UNSAFE_PATH, E_NOEXEC, E_LOAD, E_SWAPPED, E_NO_MEMORY; the
+ *          caller's E_ARGUMENT, E_IN_SECTION, E_IN_CALLBACK, E_SECOND_COPY.
  */
 HOTPATCH_API HOTPATCH_MUST_USE enum hotpatch_status
 hotpatch_patch_open(const char *path,
@@ -403,15 +403,15 @@ hotpatch_patch_wait(struct hotpatch_patch *patch, enum hotpatch_goal goal,
  *
  * Settles a drained transition, runs the callbacks that are owed, applies the
  * policy of a missed deadline, asks how the process is while a patch is on
- * probation, runs the destructors of shadows that were detached, unmaps what is proven unreachable, gives back what was redirected
- * for patches that went, and looks for modules of which patches redirect
- * functions.
+ * probation, runs the destructors of shadows that were detached, unmaps what is
+ * proven unreachable, gives back what was redirected for patches that went, and
+ * looks for modules of which patches redirect functions.
  *
  * Context: any thread; does nothing inside a section or a callback; does not
  *          wait for tasks, but may call the dynamic loader.
  * Return:  how many things are under way: transitions, patches on probation,
- *          patches not yet unmapped, without those that are retained for good, and shadows
- *          that wait for their destructor as one.
+ *          patches not yet unmapped, without those that are retained for good,
+ *          and shadows that wait for their destructor as one.
  */
 HOTPATCH_API unsigned int hotpatch_poll(void);
 

@@ -16,14 +16,16 @@
  * given back when it goes, unless the host wants it as well; and what the host
  * redirected stays until the host releases it.
  *
- * Debuggers may set breakpoints at a redirected function's entry and in its body,
- * but not within the eight bytes behind its first one, which jumps may rely on.
+ * Debuggers may set breakpoints at a redirected function's entry and in its
+ * body, but not within the eight bytes behind its first one, which jumps may
+ * rely on.
  *
  * What the compiler did to a function's callers is beyond this library: an
  * inlined copy of the function is not redirected, and a caller in the same file
  * may have been compiled to know which registers the original leaves alone
- * (gcc -fipa-ra). Functions that are called from other modules are free of both.
- * The command "hotpatch assess" tells, for each function, what was done to it.
+ * (gcc -fipa-ra). Functions that are called from other modules are free of
+ * both. The command "hotpatch assess" tells, for each function, what was done
+ * to it.
  */
 #ifndef HOTPATCH_REDIRECT_H
 #define HOTPATCH_REDIRECT_H

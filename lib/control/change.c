@@ -63,7 +63,8 @@ static bool read_end(const char *name, enum hotpatch_state *state)
 	return found;
 }
 
-/* The last event of that phase or of becoming active, if it is of that phase. */
+/* The last event of that phase or of becoming active, if it is of that
+ * phase. */
 static bool read_last(const char *name, enum hotpatch_phase phase,
 		      struct hotpatch_event *last)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * aarch64: instructions of four bytes. Only those count that depend on where
- * they lie (Arm ARM, C4.1): branches, adr and adrp, loads of literals. What they
- * lead to or take is reached from anywhere in four steps (movz and movk) and
- * x16, which is free where a function begins.
+ * they lie (Arm ARM, C4.1): branches, adr and adrp, loads of literals. What
+ * they lead to or take is reached from anywhere in four steps (movz and movk)
+ * and x16, which is free where a function begins.
  */
 #include "decode.h"
 

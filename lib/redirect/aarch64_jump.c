@@ -2,8 +2,8 @@
 /*
  * A function's first instruction becomes one branch, which reaches 128 MiB; its
  * trampoline is taken where that reaches it. The page that it is in is mapped
- * anew, so an instruction that was a landing pad and is no more, paciasp, is not
- * missed: a new mapping asks for none.
+ * anew, so an instruction that was a landing pad and is no more, paciasp, is
+ * not missed: a new mapping asks for none.
  */
 #include "jump.h"
 

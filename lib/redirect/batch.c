@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * All that can fail is done before anything is visible: trampolines are built,
- * the changed pages prepared, room is made in the engine's table. Then the pages
- * of each module are exchanged in one step; since every target is the original
- * at first, and at last, it makes no difference to a caller when that is.
+ * the changed pages prepared, room is made in the engine's table. Then the
+ * pages of each module are exchanged in one step; since every target is the
+ * original at first, and at last, it makes no difference to a caller when that
+ * is.
  */
 #include "batch.h"
 
@@ -391,7 +392,8 @@ static enum hotpatch_status redirect_batch(struct batch *batch)
 	return status;
 }
 
-/* Takes the slots out of the engine's table, if no patch has to do with them. */
+/* Takes the slots out of the engine's table, if no patch has to do with
+ * them. */
 static enum hotpatch_status delist_slots(struct batch *batch)
 {
 	enum hotpatch_status status = HOTPATCH_OK;

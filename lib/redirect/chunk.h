@@ -20,7 +20,8 @@
 struct hp_description;
 
 /*
- * @used:    places that are taken. The first holds the address of hotpatch_dispatch
+ * @used:    places that are taken. The first holds the address of
+ * hotpatch_dispatch
  * @written: of these, those whose code is written
  * @pending: the code of the others; NULL if there are none
  * @image:   what held.h knows it as; -1 for nothing

@@ -54,8 +54,8 @@ bool hp_decode_head(const unsigned char *bytes, size_t left,
  * What an unwinder has to know behind a moved instruction that ends at @at:
  * the distance between the stack pointer and the return address grew by
  * @stack_depth; the register of that DWARF number was pushed, or -1.
- * @known_stack is false if it moved the stack pointer in another way. @calls: it
- * leaves a return address behind.
+ * @known_stack is false if it moved the stack pointer in another way. @calls:
+ * it leaves a return address behind.
  */
 struct hp_moved {
 	int32_t stack_depth;

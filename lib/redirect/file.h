@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The bounded view of an ELF file on disk: segments, symbols and notes. Addresses
- * are those of the file, before it is loaded. Nothing outside the file is read,
- * whatever it says.
+ * The bounded view of an ELF file on disk: segments, symbols and notes.
+ * Addresses are those of the file, before it is loaded. Nothing outside the
+ * file is read, whatever it says.
  */
 #ifndef HP_REDIRECT_FILE_H
 #define HP_REDIRECT_FILE_H

@@ -154,8 +154,8 @@ static bool has_prototype(const struct hp_redirected *record,
 	       hp_prototype_equal(record->slot.prototype, replace->prototype);
 }
 
-/* What is asked of a function before anything changes. Of one that is @sealed the
- * types were compared as the compiler knows them. */
+/* What is asked of a function before anything changes. Of one that is @sealed
+ * the types were compared as the compiler knows them. */
 static enum hotpatch_status check(const struct hp_finding *finding,
 				  const struct hp_replace *replace,
 				  const struct hp_host *host,

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A module that nobody prepared tells nobody of its coming and going. The loader
- * counts both, so whoever polls compares the counts. One that is gone needs
- * nothing: slots and trampolines are the library's own and stay. Whether it has
- * gone and come again at the same place is told by its bytes, which then are its
- * file's again.
+ * A module that nobody prepared tells nobody of its coming and going. The
+ * loader counts both, so whoever polls compares the counts. One that is gone
+ * needs nothing: slots and trampolines are the library's own and stay. Whether
+ * it has gone and come again at the same place is told by its bytes, which then
+ * are its file's again.
  */
 #include "follow.h"
 

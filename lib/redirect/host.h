@@ -61,8 +61,8 @@ struct hp_host *hp_host_first(void);
 enum hotpatch_status hp_host_around(uintptr_t address, struct hp_host **host,
 				    struct hotpatch_error *err);
 
-/* The function of that name in *@host, or where its resolver led to. E_NO_FUNCTION,
- * E_AMBIGUOUS. */
+/* The function of that name in *@host, or where its resolver led to.
+ * E_NO_FUNCTION, E_AMBIGUOUS. */
 enum hotpatch_status hp_host_named(struct hp_host **host, const char *name,
 				   const struct hp_function **function,
 				   struct hotpatch_error *err);

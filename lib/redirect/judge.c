@@ -6,8 +6,8 @@
  * Every instruction that is overwritten becomes a jump that begins where it
  * began, so what cannot point into the middle of an instruction is no danger
  * wherever it points: return addresses, jump tables, interrupted threads. Where
- * a function's own loop leads back to its first instruction, a round of the loop
- * would look like a call.
+ * a function's own loop leads back to its first instruction, a round of the
+ * loop would look like a call.
  */
 #include "judge.h"
 

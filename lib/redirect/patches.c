@@ -2,8 +2,8 @@
 /*
  * A patch takes its functions when it is applied, after which a change is open
  * and nobody else can let them go; and it lets them go when that change, or a
- * later one, leaves it off. A function is given back if no patch holds it and the
- * host did not ask for it.
+ * later one, leaves it off. A function is given back if no patch holds it and
+ * the host did not ask for it.
  */
 #include "../redirects.h"
 

@@ -143,8 +143,9 @@ static bool is_known(const struct hp_chunk *chunk)
 }
 
 /* Makes the generation; not while a transition is open, which makes one itself.
- * Later another one, because what a task noted of its stack when it adopted this
- * one may have been a word that was left there. Under the engine's lock. */
+ * Later another one, because what a task noted of its stack when it adopted
+ * this one may have been a word that was left there. Under the engine's
+ * lock. */
 static void begin(struct hp_chunk *chunk)
 {
 	if ((chunk->gone && tries < PATIENCE_TRIES) ||

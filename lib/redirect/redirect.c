@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The public functions. One lock guards all of lib/redirect; it comes before the
- * loader's and the engine's.
+ * The public functions. One lock guards all of lib/redirect; it comes before
+ * the loader's and the engine's.
  */
 #include "../engine.h"
 #include "../status.h"

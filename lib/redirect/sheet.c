@@ -21,7 +21,8 @@ struct apart {
 	uint8_t bytes[RELAY_LIMIT];
 };
 
-/* @file is -1 while there are none; @refused says that there are to be no more. */
+/* @file is -1 while there are none; @refused says that there are to be no
+ * more. */
 static int file = -1;
 static bool refused;
 static uint8_t *sheets;

@@ -233,8 +233,8 @@ static uintptr_t find_free(const struct hp_space *space, uintptr_t low,
 	return nearest_gap(space, index, from, high, near, size);
 }
 
-/* Pages of relays are many, and often neighbours: those are one mapping, as they
- * are for the kernel, which keeps the snapshot short. */
+/* Pages of relays are many, and often neighbours: those are one mapping, as
+ * they are for the kernel, which keeps the snapshot short. */
 static bool occupy(struct hp_space *space, uintptr_t start, uintptr_t stop)
 {
 	const struct hp_mapping mapping = {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The process's address space: what is mapped, what is free, and taking pages at
- * a wanted place. What is taken for code is readable and executable from its
+ * The process's address space: what is mapped, what is free, and taking pages
+ * at a wanted place. What is taken for code is readable and executable from its
  * first moment, and is written through /proc, never through a mapping.
  */
 #ifndef HP_REDIRECT_SPACE_H
@@ -46,8 +46,8 @@ struct hp_source {
 };
 
 /*
- * Takes @size bytes for code, whole pages, that begin between @low and @high, as
- * near to @near as can be; @source may be NULL. 0 if nothing is free there.
+ * Takes @size bytes for code, whole pages, that begin between @low and @high,
+ * as near to @near as can be; @source may be NULL. 0 if nothing is free there.
  */
 uintptr_t hp_space_take(struct hp_space *space, uintptr_t low, uintptr_t high,
 			uintptr_t near, size_t size,

@@ -5,7 +5,8 @@
  * thread that fetches an instruction meanwhile waits for in its page fault.
  * Taking pages away interrupts every CPU that may know them, so each of them
  * fetches anew. It makes no difference how many bytes change, and whether
- * they cross a line of the cache; and all changes of one module appear together.
+ * they cross a line of the cache; and all changes of one module appear
+ * together.
  *
  * The kernel replaces a page in this way, too, when it sets a breakpoint in a
  * running program (uprobes). Nothing is ever writable and executable: the copy

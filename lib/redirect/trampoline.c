@@ -245,8 +245,8 @@ static uint8_t *describe(const uint8_t *begin, uint8_t *record,
 
 /*
  * The unwinder's library, where the program has none: the C library loads it
- * when a thread is cancelled, and then it has to know. @description_count says how
- * often something was told to it.
+ * when a thread is cancelled, and then it has to know. @description_count says
+ * how often something was told to it.
  */
 static void *library;
 static size_t description_count;

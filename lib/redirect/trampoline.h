@@ -47,9 +47,10 @@ struct hp_trampoline {
 void hp_trampoline_begin(size_t count);
 
 /*
- * Builds one for @function, which is loaded at @start, and for @slot. E_NO_ROOM,
- * E_IMMUTABLE, E_TEXT, E_NO_MEMORY; then nothing is left of it. Its code is put
- * together only: hp_trampoline_write() follows, or hp_trampoline_abandon().
+ * Builds one for @function, which is loaded at @start, and for @slot.
+ * E_NO_ROOM, E_IMMUTABLE, E_TEXT, E_NO_MEMORY; then nothing is left of it. Its
+ * code is put together only: hp_trampoline_write() follows, or
+ * hp_trampoline_abandon().
  */
 enum hotpatch_status hp_trampoline_build(struct hp_space *space,
 					 const struct hp_function *function,

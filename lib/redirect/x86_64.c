@@ -95,8 +95,8 @@ bool hp_decode(const unsigned char *bytes, size_t left, uint64_t address,
 	return true;
 }
 
-/* Does an operand in memory count from the instruction's end? What moves control
- * and debug registers has the same ModRM byte, and no memory. */
+/* Does an operand in memory count from the instruction's end? What moves
+ * control and debug registers has the same ModRM byte, and no memory. */
 static bool is_relative_memory(const ZydisDecodedInstruction *raw)
 {
 	return (raw->attributes & ZYDIS_ATTRIB_HAS_MODRM) &&

@@ -7,12 +7,12 @@
  *
  * Where nothing is free there, the second instruction gives way, too: it
  * becomes a jump of its own to where it was moved, so that a thread that comes
- * to it, from wherever, does what it did. Its first byte is then that of a jump;
- * the others may be chosen, and both jumps share them.
+ * to it, from wherever, does what it did. Its first byte is then that of a
+ * jump; the others may be chosen, and both jumps share them.
  *
- * Where the compiler left nops of one byte, a thread may be at any of them. They
- * cannot become one long instruction, but each can become another one that does
- * nothing, so that is what the jump's other bytes are chosen from.
+ * Where the compiler left nops of one byte, a thread may be at any of them.
+ * They cannot become one long instruction, but each can become another one that
+ * does nothing, so that is what the jump's other bytes are chosen from.
  */
 #include "jump.h"
 

@@ -37,7 +37,8 @@ void hp_process_kill(pid_t pid);
 /* Returns when none of its threads runs any more. */
 void hp_process_stop(pid_t pid);
 
-/* Runs @argv to its end, or kills it; false with errno if it was not started. */
+/* Runs @argv to its end, or kills it; false with errno if it was not
+ * started. */
 bool hp_command_run(const char *const *argv, const char *directory,
 		    long limit_ms, struct hp_output *output);
 

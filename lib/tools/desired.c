@@ -16,7 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What was found where an answer is shown although it is none that was wished. */
+/* What was found where an answer is shown although it is none that was
+ * wished. */
 static enum hotpatch_status found;
 static struct hotpatch_error found_error;
 

@@ -101,7 +101,8 @@ static enum hotpatch_status take_back(struct hp_session *session,
 			name, status ? err->sentence : "it is active");
 }
 
-/* Runs the command if it is time to. What it prints is all that is seen then. */
+/* Runs the command if it is time to. What it prints is all that is seen
+ * then. */
 static enum hotpatch_status verify(const struct hp_options *options,
 				   const struct hp_verify_subject *subject,
 				   long *next_ms, struct hotpatch_error *err)

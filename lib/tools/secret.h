@@ -37,7 +37,8 @@ enum hotpatch_status hp_secret_key_make(struct hp_secret_key **key,
 					struct hotpatch_error *err);
 
 /* Reads the file at @path, which others may not read, asking for a password
- * if it wants one. E_KEY, E_PASSWORD, E_UNSAFE_PATH, and the faults of files. */
+ * if it wants one. E_KEY, E_PASSWORD, E_UNSAFE_PATH, and the faults of
+ * files. */
 enum hotpatch_status hp_secret_key_read(const char *path,
 					const char *password_path,
 					struct hp_secret_key **key,

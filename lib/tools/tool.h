@@ -33,8 +33,8 @@ struct hp_list {
  * @all_patches: of revert, in the place of a name
  * @timeout_ms: 0 means no limit
  * @rendezvous_ms: 0 means what the process takes by itself
- * @goal:       of waiting: "active", "drained", "unmapped", "healthy" or "none";
- *              NULL for the command's own default
+ * @goal:       of waiting: "active", "drained", "unmapped", "healthy" or
+ *              "none"; NULL for the command's own default
  * @key:        path of a key, or the public key itself
  * @keys:       path of a directory of public keys
  * @password_path: of a file with a password
@@ -191,8 +191,8 @@ struct hp_found {
 	pid_t pid;
 };
 
-/* All that @options mean, sorted, in an array that the caller frees. E_NO_PROCESS
- * if there are none. */
+/* All that @options mean, sorted, in an array that the caller frees.
+ * E_NO_PROCESS if there are none. */
 enum hotpatch_status hp_find_processes(const struct hp_options *options,
 				       struct hp_found **found, size_t *count,
 				       struct hotpatch_error *err);

@@ -107,9 +107,9 @@ void hp_machine_describe(struct hp_machine *machine);
 void hp_machine_flow(struct hp_machine *machine);
 
 /*
- * A caller that keeps values in @registers across a call of the routine @callee,
- * because that leaves them alone; @certain is false if that could not be
- * excluded only.
+ * A caller that keeps values in @registers across a call of the routine
+ * @callee, because that leaves them alone; @certain is false if that could not
+ * be excluded only.
  */
 struct hp_keeper {
 	const struct hp_routine *caller;

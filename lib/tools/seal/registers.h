@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What one instruction does to the registers that a call may change, as bits.
- * A general register has three: its lowest byte, the next, and the rest, because
- * code that fills only a part reads only that part.
+ * A general register has three: its lowest byte, the next, and the rest,
+ * because code that fills only a part reads only that part.
  */
 #ifndef HP_SEAL_REGISTERS_H
 #define HP_SEAL_REGISTERS_H

@@ -2,8 +2,8 @@
 /*
  * What the compiler and the linker did to a function that was not prepared, and
  * that redirecting it would not reach, or would reach too far: copies, callers
- * that rely on which registers it leaves alone, other functions that were folded
- * into it.
+ * that rely on which registers it leaves alone, other functions that were
+ * folded into it.
  */
 #ifndef HP_SEAL_TRAPS_H
 #define HP_SEAL_TRAPS_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Whether a function of a file could be redirected, as the library itself
- * would judge. It stands apart from the rest, which has other things of the same
- * names.
+ * would judge. It stands apart from the rest, which has other things of the
+ * same names.
  */
 #ifndef HP_SEAL_VERDICT_H
 #define HP_SEAL_VERDICT_H

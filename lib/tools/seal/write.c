@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Writes the seal: notes over the room that HOTPATCH_BUNDLE() left for them,
- * and each replacement's or redirect's hash into its own note. Nothing in the file moves, so
- * whatever reads ELF files takes the sealed one as it took the other. An
- * earlier seal is written over.
+ * and each replacement's or redirect's hash into its own note. Nothing in the
+ * file moves, so whatever reads ELF files takes the sealed one as it took the
+ * other. An earlier seal is written over.
  */
 #include "seal.h"
 
