@@ -286,6 +286,28 @@ static void add_patches(struct writer *writer,
 	add_one(writer, &retained, retained_bytes);
 }
 
+/* Of those that have an open canary alone. Named keys are in whatever the
+ * share, and how much of the work they are nobody knows: they do not count. */
+static void add_canaries(struct writer *writer,
+			 const struct hotpatch_patch_info *infos, size_t count)
+{
+	static const struct family family = {
+		"hotpatch_canary_share_ratio", GAUGE, "ratio",
+		"Share of all keys that an open canary takes, without those "
+		"that it names."};
+	size_t i;
+
+	add_family(writer, &family);
+	for (i = 0; i < count; i++) {
+		if (!infos[i].canary)
+			continue;
+		add_name(writer, family.name, "", "patch", infos[i].name);
+		hp_text_add(&writer->text, " %u.%04u\n",
+			    infos[i].canary_share / HOTPATCH_CANARY_WHOLE,
+			    infos[i].canary_share % HOTPATCH_CANARY_WHOLE);
+	}
+}
+
 static void add_phases(struct writer *writer)
 {
 	static const struct family family = {
@@ -382,6 +404,7 @@ static bool write_all(struct writer *writer)
 	add_process(writer);
 	add_blockers(writer);
 	add_patches(writer, infos, count);
+	add_canaries(writer, infos, count);
 	add_phases(writer);
 	add_refusals(writer);
 	add_durations(writer);

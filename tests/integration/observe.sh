@@ -50,6 +50,38 @@ stop_host() {
 	host_pid=
 }
 
+# accepted_as_open_metrics: prints the figures, which their parser accepts.
+accepted_as_open_metrics() {
+	expect 0 metrics
+	/usr/bin/python3 -c 'import prometheus_client' 2>"$errors" || {
+		echo "there is no python3-prometheus-client"
+		return 0
+	}
+	/usr/bin/python3 - "$output" <<-'PYTHON' 2>"$errors" ||
+		import sys
+		from prometheus_client.openmetrics import parser
+		text = open(sys.argv[1], encoding="utf-8").read()
+		families = list(parser.text_string_to_metric_families(text))
+		assert len(families) > 15, families
+		assert all(f.name.startswith("hotpatch") for f in families)
+		assert all(f.documentation and f.type != "unknown" for f in families)
+	PYTHON
+		fail 'they are not'
+}
+
+accepted_by_promtool() {
+	expect 0 metrics --output "$directory/host.prom"
+	grep -q "^hotpatch_working{program=\".*\",process=\"$host_pid\"} 1\$" \
+		"$directory/host.prom" || fail 'no label'
+	command -v promtool >/dev/null || {
+		echo "there is no promtool"
+		return 0
+	}
+	promtool check metrics <"$directory/host.prom" >"$output" 2>&1 ||
+		fail 'it is not'
+	[ ! -s "$output" ] || fail 'it complains'
+}
+
 promise=log_follows_what_happens
 start_host
 mkfifo "$directory/events"
@@ -88,42 +120,36 @@ expect 1 apply "$directory/none"
 expect 0 apply "$bundle"
 
 promise=open_metrics_are_accepted_by_their_parser
-expect 0 metrics
+accepted_as_open_metrics
 has '^hotpatch_functions_replaced 1$'
 has '^hotpatch_patch_info{patch="fix-answer",state="active",'
 has '^# EOF$'
-cp "$output" "$directory/metrics"
-if /usr/bin/python3 -c 'import prometheus_client' 2>"$errors"; then
-	/usr/bin/python3 - "$directory/metrics" <<-'PYTHON' 2>"$errors" ||
-		import sys
-		from prometheus_client.openmetrics import parser
-		text = open(sys.argv[1], encoding="utf-8").read()
-		families = list(parser.text_string_to_metric_families(text))
-		assert len(families) > 15, families
-		assert all(f.name.startswith("hotpatch") for f in families)
-		assert all(f.documentation and f.type != "unknown" for f in families)
-	PYTHON
-		fail 'it is not'
-else
-	echo "there is no python3-prometheus-client"
-fi
 
 promise=file_for_a_node_exporter_is_accepted_by_promtool
-expect 0 metrics --output "$directory/host.prom"
-grep -q "^hotpatch_working{program=\".*\",process=\"$host_pid\"} 1\$" \
-	"$directory/host.prom" || fail 'no label'
-if command -v promtool >/dev/null; then
-	promtool check metrics <"$directory/host.prom" >"$output" 2>&1 ||
-		fail 'it is not'
-	[ ! -s "$output" ] || fail 'it complains'
-else
-	echo "there is no promtool"
-fi
+accepted_by_promtool
 [ "$(find "$directory" -name '.host.prom*')" = "" ] || fail 'a file is left'
 expect 1 metrics --output "$directory/none/host.prom"
 complains E_NOT_FOUND
 expect 0 metrics --json
 has '"text": '
+
+promise=share_of_a_canary_is_a_ratio_while_it_is_open
+expect 0 metrics
+lacks '^hotpatch_canary_share_ratio{'
+expect 0 revert fix-answer
+expect 0 apply --canary 0.5% --canary-key 7 "$bundle"
+accepted_as_open_metrics
+has '^hotpatch_canary_share_ratio{patch="fix-answer"} 0.0050$'
+accepted_by_promtool
+expect 0 canary fix-answer 100%
+expect 0 metrics
+has '^hotpatch_canary_share_ratio{patch="fix-answer"} 1.0000$'
+expect 0 canary fix-answer 0%
+expect 0 metrics
+has '^hotpatch_canary_share_ratio{patch="fix-answer"} 0.0000$'
+expect 0 canary fix-answer all
+expect 0 metrics
+lacks '^hotpatch_canary_share_ratio{'
 
 promise=usage_of_log
 expect 2 log --verify x --follow
