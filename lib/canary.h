@@ -4,6 +4,10 @@
  * open, and the choice that each makes by its own key. Owns the share and the
  * keys of each of its generations. Knows views, not what they lead to.
  *
+ * A module that is loaded while it is open shows its functions by the same keys
+ * as the rest of the patch from its first constructor on, comes to all and is
+ * taken back with it; hp_transition_slot_came() makes it so.
+ *
  * Everything here wants the engine's lock, unless it says otherwise.
  */
 #ifndef HP_CANARY_H

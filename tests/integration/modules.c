@@ -348,6 +348,125 @@ START_TEST(module_may_go_while_tasks_disagree)
 }
 END_TEST
 
+/* ---- Under a canary ---- */
+
+static struct hotpatch_canary canary_of(const uint64_t *key)
+{
+	return (struct hotpatch_canary){
+		.size = sizeof(struct hotpatch_canary),
+		.keys = key,
+		.key_count = 1,
+	};
+}
+
+/* Shows "both" to one key alone. */
+static struct hotpatch_patch *open_canary(uint64_t key)
+{
+	const struct hotpatch_canary canary = canary_of(&key);
+	const struct hotpatch_apply_options options = {
+		.size = sizeof(options),
+		.canary = &canary,
+	};
+	struct hotpatch_patch *patch = open_bundle("both");
+
+	expect_ok(hotpatch_patch_apply(patch, &options, &err));
+	return patch;
+}
+
+static void show_to(struct hotpatch_patch *patch, uint64_t key)
+{
+	const struct hotpatch_canary canary = canary_of(&key);
+
+	expect_ok(hotpatch_patch_canary(patch, &canary, &err));
+}
+
+/* In one section of this key: the program's function and the module's are of
+ * the patch, or both are not. */
+static bool has_patch(const struct plugin *plugin, uint64_t key)
+{
+	int of_program;
+	int of_module;
+
+	hotpatch_task_key(key);
+	hotpatch_enter();
+	of_program = price(0);
+	of_module = plugin->price(0);
+	hotpatch_leave();
+	ck_assert_int_eq(of_module, of_program == 100 ? 101 : 1);
+	return of_program == 100;
+}
+
+static void take_key(void *key)
+{
+	hotpatch_task_key(*(const uint64_t *)key);
+}
+
+START_TEST(module_that_comes_under_a_canary_is_seen_by_its_keys)
+{
+	struct hotpatch_patch *patch = open_canary(7);
+	struct plugin plugin = open_plugin();
+
+	expect_bound(patch, 3);
+	ck_assert_int_eq(price_at_start(&plugin), 1);
+	ck_assert_int_eq(plugin.price(0), 1);
+	ck_assert(has_patch(&plugin, 7));
+	ck_assert(!has_patch(&plugin, 8));
+	show_to(patch, 8);
+	ck_assert(!has_patch(&plugin, 7));
+	ck_assert(has_patch(&plugin, 8));
+	expect_ok(hotpatch_patch_canary(patch, NULL, &err));
+	await_drained(patch);
+	ck_assert(has_patch(&plugin, 7));
+	ck_assert_int_eq(plugin.price(0), 101);
+	remove_patch(patch);
+	ck_assert_int_eq(plugin.price(0), 1);
+	close_plugin(&plugin);
+}
+END_TEST
+
+START_TEST(module_that_came_under_a_canary_is_taken_back_with_it)
+{
+	struct hotpatch_patch *patch = open_canary(7);
+	struct plugin plugin = open_plugin();
+	uint64_t key = 7;
+	struct holder in;
+
+	holder_start(&in);
+	holder_run(&in, take_key, &key);
+	holder_move(&in);
+	ck_assert_int_eq(price_seen_by(&in, &plugin), 101);
+	begin_revert(patch);
+	ck_assert(!has_patch(&plugin, 7));
+	ck_assert_int_eq(price_seen_by(&in, &plugin), 101);
+	holder_stop(&in);
+	await_unmapped(patch);
+	ck_assert_int_eq(plugin.price(0), 1);
+	ck_assert(!has_patch(&plugin, 7));
+	close_plugin(&plugin);
+}
+END_TEST
+
+START_TEST(constructor_of_a_module_has_the_view_of_the_section_that_opens_it)
+{
+	struct hotpatch_patch *patch = open_canary(7);
+	struct plugin plugin;
+
+	hotpatch_task_key(7);
+	hotpatch_enter();
+	plugin = open_plugin();
+	hotpatch_leave();
+	ck_assert_int_eq(price_at_start(&plugin), 101);
+	close_plugin(&plugin);
+	hotpatch_task_key(8);
+	hotpatch_enter();
+	plugin = open_plugin();
+	hotpatch_leave();
+	ck_assert_int_eq(price_at_start(&plugin), 1);
+	remove_patch(patch);
+	close_plugin(&plugin);
+}
+END_TEST
+
 START_TEST(several_modules_are_patched_at_once)
 {
 	struct hotpatch_patch *patch = apply_bundle("two");
@@ -475,6 +594,9 @@ int main(void)
 		module_that_came_while_tasks_disagree_turns_with_the_transition,
 		module_that_comes_during_a_revert_is_seen_by_each_in_its_view,
 		module_may_go_while_tasks_disagree,
+		module_that_comes_under_a_canary_is_seen_by_its_keys,
+		module_that_came_under_a_canary_is_taken_back_with_it,
+		constructor_of_a_module_has_the_view_of_the_section_that_opens_it,
 		several_modules_are_patched_at_once,
 		new_module_gets_the_newest_of_several_patches,
 		module_comes_and_goes_a_hundred_times_under_load,
