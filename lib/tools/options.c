@@ -390,11 +390,16 @@ static enum hotpatch_status judge_goal(const struct hp_options *options,
 		return hp_usage_error(
 			err, "canary",
 			"cannot wait for the patch to be unmapped");
-	if (is_command(options, "apply") && options->canary &&
-	    (options->keep || options->verify))
+	if (is_command(options, "apply") && options->canary && options->keep)
 		return hp_usage_error(
 			err, "apply",
-			"cannot keep or verify what only some see");
+			"cannot --keep what --canary shows to some: record it "
+			"with enable once it has come to all");
+	if (is_command(options, "apply") && options->canary && options->verify)
+		return hp_usage_error(
+			err, "apply",
+			"cannot --verify what --canary shows to some: ask by "
+			"other means, and end it with canary or revert");
 	if (is_command(options, "apply") && !strcmp(goal, "unmapped"))
 		return hp_usage_error(
 			err, "apply",

@@ -56,6 +56,17 @@ complains 'takes no --canary'
 expect 1 canary fix-answer 5%
 complains E_NO_PATCH
 
+promise=what_some_see_is_neither_kept_nor_verified
+for option in --keep '--verify true'; do
+	for whom in --canary=5% --canary-key=7; do
+		# shellcheck disable=SC2086
+		expect 2 apply "$whom" $option "$bundle"
+		complains "cannot ${option% true} what --canary shows to some"
+	done
+done
+expect 0 status
+lacks fix-answer
+
 promise=some_have_it_and_others_not
 expect 0 apply --canary 0.5% --canary-key 7 \
 	--canary-key 18446744073709551615 "$bundle"
