@@ -67,6 +67,11 @@ enum hotpatch_status hp_canary_fits(const struct hotpatch_patch *patch,
 {
 	const struct hotpatch_patch *other;
 
+	if (patch->state == HOTPATCH_REVERTING)
+		return hp_error(err, HOTPATCH_E_CANARY, 0, patch->manifest.name,
+				"%s is %s, and tasks have either view already",
+				patch->manifest.name,
+				hotpatch_state_name(patch->state));
 	if (patch->manifest.consistency != HOTPATCH_PER_TASK)
 		return hp_error(err, HOTPATCH_E_CANARY, 0, patch->manifest.name,
 				"%s is not consistent per task",

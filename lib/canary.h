@@ -30,7 +30,8 @@
 enum hotpatch_status hp_canary_check(const struct hotpatch_canary *canary,
 				     struct hotpatch_error *err);
 
-/* Can tasks of both views run beside one another? E_CANARY. */
+/* Can tasks of both views run beside one another, and is none of an earlier
+ * change left that does? E_CANARY. */
 enum hotpatch_status hp_canary_fits(const struct hotpatch_patch *patch,
 				    struct hotpatch_error *err);
 

@@ -249,13 +249,14 @@ static enum hotpatch_status turn(const struct hotpatch_patch *patch,
 				 const struct hotpatch_apply_options *options,
 				 struct hotpatch_error *err)
 {
+	enum hotpatch_status status = HOTPATCH_OK;
+
 	if (!patch->leads || !hp_transition_is_open())
 		return refuse_busy(patch, err);
 	if (canary_of(options))
-		return hp_error(err, HOTPATCH_E_CANARY, 0, patch->manifest.name,
-				"%s is %s, and tasks have either view already",
-				patch->manifest.name,
-				hotpatch_state_name(patch->state));
+		status = hp_canary_fits(patch, err);
+	if (status != HOTPATCH_OK)
+		return status;
 	hp_transition_turn();
 	hp_transition_set_options(options);
 	hp_transition_progress();

@@ -6,6 +6,7 @@
  * judged again under the lock, then and when the patch is applied.
  */
 #include "atomic.h"
+#include "canary.h"
 #include "engine.h"
 #include "event.h"
 #include "held.h"
@@ -86,6 +87,25 @@ static bool is_check(const struct hotpatch_open_options *options)
 	return options && options->check_only;
 }
 
+/* Could @patch have a canary, or @known, if it is here already and not on? */
+static enum hotpatch_status check_canary(const struct hotpatch_patch *patch,
+					 struct hotpatch_patch **known,
+					 struct hotpatch_error *err)
+{
+	struct hotpatch_error why;
+
+	if (!*known)
+		return hp_canary_fits(patch, err);
+	if (((*known)->state != HOTPATCH_LOADED &&
+	     (*known)->state != HOTPATCH_REVERTING) ||
+	    hp_canary_fits(*known, &why) == HOTPATCH_OK)
+		return HOTPATCH_E_ALREADY;
+	(*known)->references--;
+	*known = NULL;
+	*err = why;
+	return why.status;
+}
+
 static enum hotpatch_status judge(struct hotpatch_patch *patch,
 				  const struct hotpatch_open_options *options,
 				  struct hotpatch_patch **known,
@@ -105,6 +125,9 @@ static enum hotpatch_status judge(struct hotpatch_patch *patch,
 	if (status == HOTPATCH_OK &&
 	    (patch->manifest.constructors || is_check(options)))
 		status = hp_patch_check_others(patch, err);
+	if ((status == HOTPATCH_OK || status == HOTPATCH_E_ALREADY) &&
+	    options && options->check_only && options->canary)
+		status = check_canary(patch, known, err);
 	hp_engine_unlock();
 	return status;
 }

@@ -122,6 +122,8 @@ hotpatch_configure(const struct hotpatch_config *config,
  * @check_only:         only judge it, against other patches too: nothing is
  *                      mapped, remembered or run, and there is a handle with
  *                      HOTPATCH_E_ALREADY alone
+ * @canary:             with @check_only: could it be shown to some first, too?
+ *                      HOTPATCH_E_CANARY, as hotpatch_patch_apply() has it
  */
 struct hotpatch_open_options {
 	size_t size;
@@ -132,6 +134,7 @@ struct hotpatch_open_options {
 	bool rollback;
 	bool forgive;
 	bool check_only;
+	bool canary;
 };
 
 /**

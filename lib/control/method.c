@@ -244,6 +244,16 @@ static enum hotpatch_status read_apply(const struct call *call,
 		call, json_object_get(call->request->params, "canary"), change);
 }
 
+/* Whether an apply with a canary is asked about. */
+static enum hotpatch_status read_foreseen(const struct call *call,
+					  struct hp_change *change)
+{
+	const json_t *canary = json_object_get(call->request->params, "canary");
+
+	change->open.canary = canary != NULL;
+	return read_canary(call, canary, change);
+}
+
 /* What an apply takes besides. */
 static enum hotpatch_status read_bundle(const struct call *call,
 					struct hp_change *change)
@@ -290,6 +300,8 @@ serve_bundle(const struct call *call, enum hp_change_kind kind, bool check_only)
 
 	if (!status && kind == HP_CHANGE_APPLY)
 		status = read_apply(call, &change);
+	if (!status && check_only)
+		status = read_foreseen(call, &change);
 	if (!status)
 		return start(call, &change);
 	hp_change_release(&change);

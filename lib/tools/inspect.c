@@ -448,6 +448,10 @@ static enum hotpatch_status judge(const struct hp_manifest *manifest,
 				"%s has constructors; --allow-constructors "
 				"lets them run.",
 				manifest->name);
+	if (options->canary && manifest->consistency != HOTPATCH_PER_TASK)
+		return hp_error(err, HOTPATCH_E_CANARY, 0, manifest->name,
+				"%s is not consistent per task.",
+				manifest->name);
 	if (!manifest->target_count || *target->module || !*build_id ||
 	    is_for(manifest, build_id))
 		return HOTPATCH_OK;
@@ -494,9 +498,10 @@ enum hotpatch_status hp_check_bundle(struct hp_session *session,
 	status = read_bundle(options->operand, &file, &manifest, err);
 	if (status)
 		return status;
-	if (hp_change_access(session, options, NULL))
+	status = hp_change_access(session, options, err);
+	if (status == HOTPATCH_E_PERMISSION)
 		status = judge(&manifest, options, session->greeting, err);
-	else
+	else if (!status)
 		status = hp_ask_process(session, options, &already, err);
 	if (!status && options->json)
 		hp_print_json(json_pack("{s:b, s:b, s:o}", "dry_run", 1,

@@ -42,6 +42,13 @@ json_t *hp_canary_report(const struct hp_options *options)
 			 (json_int_t)options->canary_share, "keys", keys);
 }
 
+static void add_canary(json_t *params, const struct hp_options *options)
+{
+	if (options->canary)
+		json_object_set_new(params, "canary",
+				    hp_canary_report(options));
+}
+
 json_t *hp_change_params(const struct hp_options *options)
 {
 	json_t *params = json_pack("{s:I, s:I, s:I, s:s, s:b}", "deadline_ms",
@@ -56,19 +63,21 @@ json_t *hp_change_params(const struct hp_options *options)
 	add_number(params, "health_errors", options->health_errors);
 	add_number(params, "health_latency_percent", options->health_latency);
 	add_number(params, "health_tail_percent", options->health_tail);
-	if (options->canary)
-		json_object_set_new(params, "canary",
-				    hp_canary_report(options));
+	add_canary(params, options);
 	return params;
 }
 
 json_t *hp_bundle_params(const struct hp_options *options, bool signed_bundle)
 {
-	return json_pack("{s:b, s:b, s:b, s:b, s:o}", "allow_constructors",
-			 options->allow_constructors, "rollback",
-			 options->rollback, "forgive", options->forgive,
-			 "signature", signed_bundle, "file",
-			 hp_wire_text(options->operand));
+	json_t *params = json_pack("{s:b, s:b, s:b, s:b, s:o}",
+				   "allow_constructors",
+				   options->allow_constructors, "rollback",
+				   options->rollback, "forgive",
+				   options->forgive, "signature", signed_bundle,
+				   "file", hp_wire_text(options->operand));
+
+	add_canary(params, options);
+	return params;
 }
 
 json_t *hp_wait_params(const char *name, const char *goal, long timeout_ms)

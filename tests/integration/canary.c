@@ -555,6 +555,34 @@ START_TEST(other_changes_wait_for_it)
 }
 END_TEST
 
+/* The answer of an apply with a canary is foreseen by who only asks. */
+static void expect_refused(struct hotpatch_patch *patch, const char *name)
+{
+	const struct hotpatch_canary canary = share_of(100);
+	struct hotpatch_open_options asking = {
+		.size = sizeof(asking),
+		.check_only = true,
+	};
+	unsigned int state = state_of(patch);
+	struct hotpatch_patch *known = NULL;
+	struct hotpatch_error foreseen;
+	struct hotpatch_error given;
+
+	expect_status(HOTPATCH_E_ALREADY,
+		      hotpatch_patch_open(bundle_path(name), &asking, &known,
+					  &err));
+	hotpatch_patch_close(known);
+	asking.canary = true;
+	ck_assert_int_eq(hotpatch_patch_open(bundle_path(name), &asking, &known,
+					     &foreseen),
+			 HOTPATCH_E_CANARY);
+	ck_assert_ptr_null(known);
+	ck_assert_int_eq(try_canary(patch, &canary, &given), HOTPATCH_E_CANARY);
+	ck_assert_str_eq(given.sentence, foreseen.sentence);
+	ck_assert_str_eq(given.object, foreseen.object);
+	ck_assert_uint_eq(state_of(patch), state);
+}
+
 START_TEST(no_canary_of_what_cannot_have_one)
 {
 	struct hotpatch_canary canary = share_of(100);
@@ -565,10 +593,10 @@ START_TEST(no_canary_of_what_cannot_have_one)
 	struct hotpatch_patch *patch = open_bundle("immediate");
 	uint64_t keys[1] = {0};
 
-	expect_status(HOTPATCH_E_CANARY, try_canary(patch, &canary, &err));
+	expect_refused(patch, "immediate");
 	hotpatch_patch_close(patch);
 	patch = open_bundle("rendezvous");
-	expect_status(HOTPATCH_E_CANARY, try_canary(patch, &canary, &err));
+	expect_refused(patch, "rendezvous");
 	apply(patch);
 	expect_status(HOTPATCH_E_CANARY,
 		      hotpatch_patch_revert(patch, &options, &err));
@@ -576,7 +604,7 @@ START_TEST(no_canary_of_what_cannot_have_one)
 		      hotpatch_patch_canary(patch, &canary, &err));
 	hotpatch_patch_close(patch);
 	patch = open_bundle("replacing");
-	expect_status(HOTPATCH_E_CANARY, try_canary(patch, &canary, &err));
+	expect_refused(patch, "replacing");
 	canary.share = HOTPATCH_CANARY_WHOLE + 1;
 	expect_status(HOTPATCH_E_ARGUMENT, try_canary(patch, &canary, &err));
 	canary = share_of(1);
@@ -598,18 +626,56 @@ END_TEST
 /* While it goes back tasks have either view for another reason. */
 START_TEST(no_canary_of_what_is_turned_round)
 {
-	struct hotpatch_canary canary = share_of(100);
+	const struct hotpatch_canary canary = share_of(100);
 	struct hotpatch_patch *patch = apply_bundle("one");
 	struct holder holder;
 
 	holder_start(&holder);
 	begin_revert(patch);
-	expect_status(HOTPATCH_E_CANARY, try_canary(patch, &canary, &err));
+	expect_refused(patch, "one");
 	expect_status(HOTPATCH_E_NO_CANARY,
 		      hotpatch_patch_canary(patch, &canary, &err));
 	holder_stop(&holder);
 	await_unmapped(patch);
 	hotpatch_patch_close(patch);
+}
+END_TEST
+
+/* Of what is not here yet, and of what may have one. */
+START_TEST(canary_is_foreseen_without_loading_anything)
+{
+	static const struct {
+		const char *name;
+		bool canary;
+		enum hotpatch_status expected;
+	} asked[] = {
+		{"immediate", true, HOTPATCH_E_CANARY},
+		{"rendezvous", true, HOTPATCH_E_CANARY},
+		{"immediate", false, HOTPATCH_OK},
+		{"rendezvous", false, HOTPATCH_OK},
+		{"replacing", true, HOTPATCH_OK},
+		{"one", true, HOTPATCH_OK},
+	};
+	struct hotpatch_open_options asking = {
+		.size = sizeof(asking),
+		.check_only = true,
+	};
+	struct hotpatch_patch *patch = NULL;
+	size_t i;
+
+	for (i = 0; i < sizeof(asked) / sizeof(*asked); i++) {
+		asking.canary = asked[i].canary;
+		expect_status(asked[i].expected,
+			      hotpatch_patch_open(bundle_path(asked[i].name),
+						  &asking, &patch, &err));
+	}
+	ck_assert_uint_eq(hotpatch_patch_list(NULL, 0), 0);
+	patch = apply_bundle("one");
+	expect_status(HOTPATCH_E_ALREADY,
+		      hotpatch_patch_open(bundle_path("one"), &asking, &patch,
+					  &err));
+	hotpatch_patch_close(patch);
+	remove_patch(patch);
 }
 END_TEST
 
@@ -865,6 +931,7 @@ int main(void)
 		other_changes_wait_for_it,
 		no_canary_of_what_cannot_have_one,
 		no_canary_of_what_is_turned_round,
+		canary_is_foreseen_without_loading_anything,
 		changed_from_a_section_it_is_refused,
 		nobody_sees_a_mixture_while_the_share_goes_up_and_down,
 		signal_handler_keeps_or_chooses,

@@ -67,6 +67,21 @@ done
 expect 0 status
 lacks fix-answer
 
+promise=one_that_some_cannot_have_alone_is_foreseen
+meeting=${bundle%fix.so}meet.so
+expect 0 apply --dry-run "$meeting"
+expect 3 apply --dry-run --canary 5% "$meeting"
+complains E_CANARY
+cp "$errors" "$directory/foreseen"
+expect 3 apply --canary 5% "$meeting"
+cmp "$errors" "$directory/foreseen" || fail 'it is refused otherwise'
+expect 3 apply --all --dry-run --canary 5% "$meeting"
+grep -q E_CANARY "$errors" || fail 'not of several'
+expect 0 apply --dry-run --canary 5% "$bundle"
+has 'nothing was changed'
+expect 0 status
+lacks fix-answer
+
 promise=some_have_it_and_others_not
 expect 0 apply --canary 0.5% --canary-key 7 \
 	--canary-key 18446744073709551615 "$bundle"

@@ -18,7 +18,8 @@ export HOTPATCH_RUNTIME_DIR="$directory/run"
 chmod 755 "$directory"
 cp "$1" "$directory/hotpatch"
 cp "$2/test_integration_command_host" "$2/../lib"/libhotpatch.so* \
-	"$2/bundles/integration-command_host/fix.so" "$directory" 2>/dev/null ||
+	"$2/bundles/integration-command_host/fix.so" \
+	"$2/bundles/integration-command_host/meet.so" "$directory" 2>/dev/null ||
 	true
 export LD_LIBRARY_PATH="$directory"
 command=$directory/as
@@ -72,6 +73,9 @@ for groups in '54322 54321' '54322 54322 54321'; do
 		# shellcheck disable=SC2086 # several words
 		expect 0 $words
 	done
+	expect 0 apply --dry-run "$directory/meet.so"
+	expect 3 apply --dry-run --canary 5% "$directory/meet.so"
+	complains E_CANARY
 done
 
 promise=group_may_not_change
