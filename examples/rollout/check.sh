@@ -143,6 +143,18 @@ answers() {
 	done
 }
 
+# asked PLACE: the command that verifies was run there, of this patch.
+asked() {
+	grep -q '^fix-two$' "$work/hosts/server-$1/asked" ||
+		fail "server-$1 was not verified"
+}
+
+# logs PHASE PLACE: the process passed this phase.
+logs() {
+	HOTPATCH_RUNTIME_DIR=$work/hosts/server-$2/run "$HOTPATCH" log |
+		grep -q " $1  *fix-two" || fail "server-$2 logs no $1"
+}
+
 # What a play could leave on the hosts.
 files() {
 	find "$work/hosts" "$work/tmp" -path '*/bundles*' -o -path "$work/tmp/*"
@@ -256,6 +268,39 @@ expect 2 "$roll_out --limit canary -e hotpatch_soak_s=1 \
 has 'Let it run for a while'
 has 'server-1: Ask the command for its health'
 runs '' 1
+
+promise=probation_that_is_passed_lets_the_next_wave_begin
+cat >"$work/rollout/probation.yml" <<'END'
+hotpatch_probation_s: 0.2
+hotpatch_verify: >-
+  echo "$HOTPATCH_PATCH" >>"$HOTPATCH_RUNTIME_DIR/../asked"
+  && [ ! -e "$HOTPATCH_RUNTIME_DIR/../sick" ]
+END
+expect 0 "$roll_out --limit canary:early -e @probation.yml"
+recap changed=1 1 2 3
+recap failed=0 1 2 3
+runs +fix-two@1 1 2 3
+for place in 1 2 3; do
+	asked "$place"
+	logs healthy "$place"
+done
+
+promise=one_host_that_is_not_verified_takes_its_wave_back_and_stops
+touch "$work/hosts/server-5/sick"
+expect 2 "$roll_out --limit rest -e @probation.yml"
+has 'server-5: Apply the patch: its health check failed and it was taken back'
+recap rescued=1 5
+recap failed=1 4 5
+recapped 2
+asked 4
+asked 5
+logs unhealthy 5
+runs +fix-two@1 1 2 3
+runs '' 4 5 6 7 8
+for place in 6 7 8; do
+	[ ! -e "$work/hosts/server-$place/asked" ] ||
+		fail "server-$place came after it"
+done
 
 promise=no_client_noticed
 exec 3>&-
