@@ -5,6 +5,7 @@
 #include "change.h"
 
 #include "../atomic.h"
+#include "../canary.h"
 #include "../engine.h"
 #include "../patch.h"
 #include "../status.h"
@@ -153,6 +154,26 @@ static enum hotpatch_status report_changed(struct hp_change *change,
 	return HOTPATCH_OK;
 }
 
+/* A canary is ended by somebody alone, so that no time to wait is enough; what
+ * else is open ends by itself. */
+static enum hotpatch_status check_turn(struct hotpatch_error *err)
+{
+	enum hotpatch_status status = HOTPATCH_OK;
+	const struct hotpatch_patch *patch;
+
+	hp_engine_lock();
+	for (patch = hp_patches; patch; patch = patch->next) {
+		if (patch->leads && hp_canary_is_open())
+			status = hp_error(err, HOTPATCH_E_BUSY, 0,
+					  patch->manifest.name,
+					  "The canary of %s is open, and other "
+					  "changes wait until it ends.",
+					  patch->manifest.name);
+	}
+	hp_engine_unlock();
+	return status;
+}
+
 /* The connection keeps the handle. Of a bundle that was only checked there is
  * one if it is here already. */
 static enum hotpatch_status try_stage(struct hp_change *change)
@@ -163,8 +184,10 @@ static enum hotpatch_status try_stage(struct hp_change *change)
 	if (status)
 		return status;
 	if (!change->patch) {
-		change->result = json_pack("{s:b}", "already", 0);
-		return HOTPATCH_OK;
+		status = check_turn(&change->err);
+		if (!status)
+			change->result = json_pack("{s:b}", "already", 0);
+		return status;
 	}
 	hotpatch_patch_info(change->patch, &info);
 	change->result =

@@ -97,6 +97,15 @@ has 'already shown'
 expect 5 apply "$bundle" --timeout 0.1 --policy wait
 complains 'its canary is open'
 
+promise=that_others_wait_for_it_is_foreseen
+other=${bundle%fix.so}keep.so
+expect 1 apply --dry-run "$other"
+complains 'E_BUSY: The canary of fix-answer is open'
+expect 1 apply --timeout 0.1 "$other"
+complains E_BUSY
+expect 0 apply --dry-run "$bundle"
+has 'is already in'
+
 promise=it_is_raised_and_stopped
 which 0 >"$directory/few"
 expect 0 canary fix-answer 50%
@@ -125,6 +134,7 @@ has 'shown to 0.00 % and 0 keys, 1 tasks now'
 promise=it_comes_to_all_or_is_taken_back
 expect 0 canary fix-answer all
 has 'fix-answer is active'
+expect 0 apply --dry-run "$other"
 all_answer 42
 expect 0 canary fix-answer all
 has already
