@@ -39,8 +39,41 @@ static void unbind_module(struct hotpatch_patch *patch,
 			hp_slot_unlink(&patch->bindings[i]);
 }
 
+static bool has_bound(const struct hotpatch_patch *patch,
+		      const struct hp_module *module)
+{
+	size_t i = 0;
+
+	while (i < patch->manifest.replace_count &&
+	       !is_in(module, patch->bindings[i].slot))
+		i++;
+	return i < patch->manifest.replace_count;
+}
+
+/* What a patch that moves has bound has to take part: else it would stay as it
+ * was made when the transition goes back, and lead to what is unmapped then. */
+static enum hotpatch_status bind_patch(struct hotpatch_patch *patch,
+				       const struct hp_module *module,
+				       bool has_room,
+				       struct hotpatch_error *err)
+{
+	enum hotpatch_status status;
+
+	status = hp_patch_check_module(patch, module, err);
+	if (status == HOTPATCH_OK)
+		status = hp_patch_bind(patch, module, err);
+	if (status == HOTPATCH_OK && patch->moving && !has_room &&
+	    has_bound(patch, module))
+		return hp_error(err, HOTPATCH_E_NO_MEMORY, 0,
+				module->facts.name,
+				"no memory to patch %s as it comes",
+				module->facts.name);
+	return status;
+}
+
 static void bind_patches(const struct hp_module *module)
 {
+	bool has_room = hp_transition_has_room(module->count);
 	struct hotpatch_patch *patch;
 	struct hotpatch_error err;
 	enum hotpatch_status status;
@@ -48,9 +81,7 @@ static void bind_patches(const struct hp_module *module)
 	for (patch = hp_patches; patch; patch = patch->next) {
 		if (!is_on(patch) || hp_late_has_refused(patch, module))
 			continue;
-		status = hp_patch_check_module(patch, module, &err);
-		if (status == HOTPATCH_OK)
-			status = hp_patch_bind(patch, module, &err);
+		status = bind_patch(patch, module, has_room, &err);
 		if (status == HOTPATCH_OK)
 			continue;
 		unbind_module(patch, module);

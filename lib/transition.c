@@ -496,18 +496,24 @@ void hp_transition_progress(void)
 	hp_stall_strike(transition.policy, transition.adopt_sleepers);
 }
 
+bool hp_transition_has_room(size_t count)
+{
+	return !transition.open || (reserve_slots(transition.count + count) &&
+				    hp_slot_reserve_views(count));
+}
+
 void hp_transition_slot_came(struct hotpatch_slot *slot)
 {
-	/* Without memory: nobody has a view of a module that is not up yet. */
-	if (!transition.open || transition.immediate ||
-	    !hp_moving_first(slot) || !reserve_slots(transition.count + 1) ||
-	    !hp_slot_reserve_views(1)) {
+	if (!transition.open || !hp_moving_first(slot)) {
 		hp_slot_settle(slot, HP_NEW_SIDE);
 		return;
 	}
 	transition.slots[transition.count++] = slot;
 	hp_slot_stage(slot, transition.since, hp_scan_oldest(), newest_side());
-	hp_slot_detour(slot);
+	if (transition.immediate)
+		hp_slot_settle(slot, HP_NEW_SIDE);
+	else
+		hp_slot_detour(slot);
 }
 
 void hp_transition_module_went(const struct hp_module *module)

@@ -81,7 +81,10 @@ bool hp_transition_barrier_paid(void);
 size_t hp_transition_ranges(struct hp_task_range ranges[HP_TRANSITION_RANGES]);
 uint64_t hp_transition_began_ns(void);
 
-/* A slot came with its module: join the open transition or settle at once. */
+/* Room in an open transition for so many slots that come; true without one. */
+bool hp_transition_has_room(size_t count);
+/* A slot came with its module: join the open transition, which has room, or
+ * settle at once. */
 void hp_transition_slot_came(struct hotpatch_slot *slot);
 /* The module is about to go: forget its slots. */
 void hp_transition_module_went(const struct hp_module *module);

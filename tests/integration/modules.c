@@ -309,6 +309,27 @@ START_TEST(module_that_came_while_tasks_disagree_turns_with_the_transition)
 }
 END_TEST
 
+/* Where each call sees the newest there are no views to choose from. */
+START_TEST(module_that_came_while_calls_change_at_once_turns_with_them)
+{
+	struct hotpatch_patch *patch = open_bundle("at_once");
+	struct plugin plugin;
+	struct holder old;
+
+	holder_start(&old);
+	begin_apply(patch);
+	plugin = open_plugin();
+	ck_assert_int_eq(plugin.price(0), 101);
+	ck_assert_int_eq(price_seen_by(&old, &plugin), 101);
+	begin_revert(patch);
+	ck_assert_int_eq(plugin.price(0), 1);
+	holder_stop(&old);
+	await_unmapped(patch);
+	ck_assert_int_eq(plugin.price(0), 1);
+	close_plugin(&plugin);
+}
+END_TEST
+
 START_TEST(module_that_comes_during_a_revert_is_seen_by_each_in_its_view)
 {
 	struct hotpatch_patch *patch = apply_bundle("both");
@@ -592,6 +613,7 @@ int main(void)
 		late_module_of_no_bundle_is_left_alone,
 		module_that_comes_while_tasks_disagree_is_seen_by_each_in_its_view,
 		module_that_came_while_tasks_disagree_turns_with_the_transition,
+		module_that_came_while_calls_change_at_once_turns_with_them,
 		module_that_comes_during_a_revert_is_seen_by_each_in_its_view,
 		module_may_go_while_tasks_disagree,
 		module_that_comes_under_a_canary_is_seen_by_its_keys,
