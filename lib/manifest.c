@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REPLACE_LIMIT 65536
+#define REPLACE_LIMIT 131072
 #define TARGET_LIMIT 64
 #define IMPORT_LIMIT 65536
 #define NAME_LIMIT 1024 /* of replaced, required and excluded patches each */
