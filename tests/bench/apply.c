@@ -108,6 +108,25 @@ static void since(const char *column)
 	since_ns = now_ns();
 }
 
+/* Of the apply, from when nothing can fail any more until the new view is out;
+ * for the patch whose events are the last. */
+static void tell_commit(void)
+{
+	struct hotpatch_event event = {.sequence = 0};
+	uint64_t advanced_ns = 0;
+	uint64_t staged_ns = 0;
+	char column[64];
+
+	while (hotpatch_event_read(event.sequence, &event, 1) == 1) {
+		if (event.phase == HOTPATCH_PHASE_STAGED)
+			staged_ns = event.time_ns;
+		if (event.phase == HOTPATCH_PHASE_ADVANCED)
+			advanced_ns = event.time_ns;
+	}
+	snprintf(column, sizeof(column), "%scommit", prefix);
+	sample(table, row, column, (double)(advanced_ns - staged_ns) / 1e3);
+}
+
 /* Threads that have to wait for a processor may be so late that the patch is
  * called retained meanwhile; it is unmapped when they have come. */
 static void await_unmapped(struct hotpatch_patch *patch)
@@ -134,6 +153,8 @@ static void measure(const char *bundle)
 	since("open");
 	must(hotpatch_patch_apply(patch, NULL, &err), &err);
 	since("apply");
+	tell_commit();
+	since_ns = now_ns();
 	must(hotpatch_patch_wait(patch, HOTPATCH_DRAINED, -1, &err), &err);
 	since("all moved");
 	must(hotpatch_patch_revert(patch, NULL, &err), &err);

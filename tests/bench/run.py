@@ -31,7 +31,7 @@ PLAIN = ["no section", "shared counter", "pthread rwlock"]
 PEERS = ["urcu-qsbr", "urcu-memb", "urcu-mb", "urcu-bp", "ck_epoch"]
 SHADOW = ["member", "plain hash table", "shadow"]
 OBJECTS = ["16", "1024", "65536"]
-STEPS = ["open", "apply", "all moved", "revert", "unmapped"]
+STEPS = ["open", "apply", "commit", "all moved", "revert", "unmapped"]
 FUNCTIONS = ["1", "10", "100", "1000", "10000", "100000"]
 THREADS = ["1", "4", "16", "64", "256", "1024"]
 MEGABYTES = ["10", "100", "1000", "4000"]
@@ -167,7 +167,7 @@ class Runner:
             self.tables[sample["table"]].add(sample["row"], sample["column"],
                                              sample["value"])
 
-    def round(self):
+    def round(self, number):
         count = 1000 if self.quick else 1000000
         self.take(self.run("bench_calls", count, os.path.join(
             self.folder, "bench_calls_bundle.so")))
@@ -176,9 +176,10 @@ class Runner:
             self.take(self.run("bench_sections", count, "fenced"))
         except subprocess.CalledProcessError:
             self.leave_out("sections without membarrier: no seccomp filter")
-        self.apply()
+        # Before hundreds of busy threads, which the scheduler remembers.
         self.tests()
-        self.serve()
+        self.serve(number)
+        self.apply()
         for objects in [] if self.quick else OBJECTS:
             words = self.run("bench_shadow", "times", objects).split()
             for row, value in zip(SHADOW, words[1:]):
@@ -228,7 +229,7 @@ class Runner:
         if os.path.exists(os.path.join(self.folder, gap)):
             for found in re.finditer(
                     r"^(with\S* patches) .*? ([\d.]+) us \(.*p99.99 +([\d.]+)",
-                    self.run(gap, 1, 1), re.MULTILINE):
+                    self.run(gap, 1, 3), re.MULTILINE):
                 self.take_row("pauses of a thread that spins", *found.groups())
         if os.path.exists(os.path.join(self.folder, "bench_redirect")):
             for row, found in zip(REDIRECTS, re.finditer(
@@ -237,7 +238,7 @@ class Runner:
                     re.MULTILINE)):
                 self.take_row("redirecting a function", row, *found.groups())
 
-    def serve(self):
+    def serve(self, number):
         """The command, and the example server, where they were built."""
         if self.quick:
             return
@@ -248,8 +249,8 @@ class Runner:
         if not files.are_there():
             self.leave_out("the example server was not built")
             return
-        self.take_all(served.throughput(files, 2))
-        self.take_all(served.latency(files, 4))
+        self.take_all(served.throughput(files, 2, number))
+        self.take_all(served.latency(files, 4, number))
 
     def take_all(self, samples):
         for table, row, column, value in samples:
@@ -414,8 +415,8 @@ def main():
     options = parser.parse_args()
     runner = Runner(options.build, options.quick)
     rounds = 2 if options.quick else options.rounds
-    for _ in range(rounds):
-        runner.round()
+    for number in range(rounds):
+        runner.round(number)
     runner.grow()
     runner.count_instructions()
     lacking = runner.lacking()

@@ -83,19 +83,24 @@ def loaded(files, port, seconds, *options, processor=None):
     return facts
 
 
-def throughput(files, seconds):
+def in_turn(things, number):
+    """Which is first changes from round to round."""
+    return things[::-1] if number % 2 else things
+
+
+def throughput(files, seconds, number):
     """The two servers in turn, each with a processor of its own."""
-    rates = []
+    rates = {}
     first, last = (0, 1) if (os.cpu_count() or 1) > 1 else (None, None)
-    for name, program in zip(SERVERS, files.servers):
+    for name, program in in_turn(list(zip(SERVERS, files.servers)), number):
         with serving(program, 1, first) as (port, _):
             facts = loaded(files, port, seconds, "--connections", 16,
                            processor=last)
-        rates.append(facts["rate"])
+        rates[name] = facts["rate"]
         yield THROUGHPUT, name, "requests a second", facts["rate"]
-    yield THROUGHPUT, SERVERS[1], "% of plain calls", \
-        100 * rates[1] / rates[0]
-    yield THROUGHPUT, SERVERS[0], "% of plain calls", 100.0
+    for name in SERVERS:
+        yield THROUGHPUT, name, "% of plain calls", \
+            100 * rates[name] / rates[SERVERS[0]]
 
 
 def command(files, socket, *arguments):
@@ -109,11 +114,11 @@ def patch_until(stop, files, socket):
         command(files, socket, "revert", "fix-two")
 
 
-def latency(files, seconds):
+def latency(files, seconds, number):
     """One server has the load; the patches are its own, or the other's."""
     with serving(files.servers[1], 2) as (port, own), \
             serving(files.servers[1], 2) as (_, other):
-        for name, socket in zip(PATCHED, [other, own]):
+        for name, socket in in_turn(list(zip(PATCHED, [other, own])), number):
             stop = threading.Event()
             patching = threading.Thread(target=patch_until,
                                         args=(stop, files, socket))
