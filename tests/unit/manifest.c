@@ -668,15 +668,15 @@ END_TEST
 
 START_TEST(as_many_replacements_as_allowed_are_read_in_time)
 {
-	make(65536);
+	make(131072);
 	accepted();
-	ck_assert_uint_eq(manifest.replace_count, 65536);
+	ck_assert_uint_eq(manifest.replace_count, 131072);
 }
 END_TEST
 
 START_TEST(more_replacements_than_allowed_are_refused)
 {
-	make(65537);
+	make(131073);
 	refused(HOTPATCH_E_NOTE);
 }
 END_TEST
