@@ -7,6 +7,7 @@
 #include "engine.h"
 #include "event.h"
 #include "late.h"
+#include "moving.h"
 #include "patch.h"
 #include "slot.h"
 #include "status.h"
@@ -28,52 +29,24 @@ static bool is_in(const struct hp_module *module,
 	       slot < module->start + module->count;
 }
 
-/* Takes back what was bound of @patch in @module. */
-static void unbind_module(struct hotpatch_patch *patch,
+/* Takes back what was bound of @patch in @module; false if that is nothing. */
+static bool unbind_module(struct hotpatch_patch *patch,
 			  const struct hp_module *module)
 {
+	bool was_bound = false;
 	size_t i;
 
-	for (i = 0; i < patch->manifest.replace_count; i++)
-		if (is_in(module, patch->bindings[i].slot))
-			hp_slot_unlink(&patch->bindings[i]);
-}
-
-static bool has_bound(const struct hotpatch_patch *patch,
-		      const struct hp_module *module)
-{
-	size_t i = 0;
-
-	while (i < patch->manifest.replace_count &&
-	       !is_in(module, patch->bindings[i].slot))
-		i++;
-	return i < patch->manifest.replace_count;
-}
-
-/* What a patch that moves has bound has to take part: else it would stay as it
- * was made when the transition goes back, and lead to what is unmapped then. */
-static enum hotpatch_status bind_patch(struct hotpatch_patch *patch,
-				       const struct hp_module *module,
-				       bool has_room,
-				       struct hotpatch_error *err)
-{
-	enum hotpatch_status status;
-
-	status = hp_patch_check_module(patch, module, err);
-	if (status == HOTPATCH_OK)
-		status = hp_patch_bind(patch, module, err);
-	if (status == HOTPATCH_OK && patch->moving && !has_room &&
-	    has_bound(patch, module))
-		return hp_error(err, HOTPATCH_E_NO_MEMORY, 0,
-				module->facts.name,
-				"no memory to patch %s as it comes",
-				module->facts.name);
-	return status;
+	for (i = 0; i < patch->manifest.replace_count; i++) {
+		if (!is_in(module, patch->bindings[i].slot))
+			continue;
+		hp_slot_unlink(&patch->bindings[i]);
+		was_bound = true;
+	}
+	return was_bound;
 }
 
 static void bind_patches(const struct hp_module *module)
 {
-	bool has_room = hp_transition_has_room(module->count);
 	struct hotpatch_patch *patch;
 	struct hotpatch_error err;
 	enum hotpatch_status status;
@@ -81,13 +54,34 @@ static void bind_patches(const struct hp_module *module)
 	for (patch = hp_patches; patch; patch = patch->next) {
 		if (!is_on(patch) || hp_late_has_refused(patch, module))
 			continue;
-		status = bind_patch(patch, module, has_room, &err);
+		status = hp_patch_check_module(patch, module, &err);
+		if (status == HOTPATCH_OK)
+			status = hp_patch_bind(patch, module, &err);
 		if (status == HOTPATCH_OK)
 			continue;
 		unbind_module(patch, module);
 		hp_event(HOTPATCH_PHASE_REFUSED, status, patch->manifest.name,
 			 err.object);
 	}
+}
+
+/* What patches that move have bound takes part in the transition: else it
+ * would stay when that goes back, and lead to what is unmapped then. Without
+ * memory for that they leave the module alone. */
+static void make_room(const struct hp_module *module)
+{
+	struct hotpatch_patch *patch;
+	size_t count = 0;
+	size_t i;
+
+	for (i = 0; i < module->count; i++)
+		count += hp_moving_first(&module->start[i]) != NULL;
+	if (hp_transition_has_room(count))
+		return;
+	for (patch = hp_patches; patch; patch = patch->next)
+		if (patch->moving && unbind_module(patch, module))
+			hp_event(HOTPATCH_PHASE_REFUSED, HOTPATCH_E_NO_MEMORY,
+				 patch->manifest.name, module->facts.name);
 }
 
 static void module_came(struct hp_module *module)
@@ -100,6 +94,7 @@ static void module_came(struct hp_module *module)
 	hp_event(HOTPATCH_PHASE_MODULE_CAME, HOTPATCH_OK, NULL,
 		 module->facts.name);
 	bind_patches(module);
+	make_room(module);
 	for (i = 0; i < module->count; i++)
 		if (module->start[i].top)
 			hp_transition_slot_came(&module->start[i]);
