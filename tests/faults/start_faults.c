@@ -16,20 +16,6 @@ static const struct expectation tasks_table[] = {
 	TABLE_END,
 };
 
-static bool was_refused_a_record(void)
-{
-	struct hotpatch_event event;
-	uint64_t since = 0;
-
-	while (hotpatch_event_read(since, &event, 1) == 1) {
-		if (event.phase == HOTPATCH_PHASE_REFUSED &&
-		    event.status == HOTPATCH_E_NO_MEMORY)
-			return true;
-		since = event.sequence;
-	}
-	return false;
-}
-
 static void checked_enter(void)
 {
 	struct hotpatch_error none = {HOTPATCH_OK, 0, "", ""};
@@ -40,7 +26,8 @@ static void checked_enter(void)
 	hotpatch_leave();
 	if (end_step(HOTPATCH_OK, &none)) {
 		demand(count_tasks() == before, "it has a record");
-		demand(was_refused_a_record(), "nothing tells of it");
+		demand(was_refused(HOTPATCH_E_NO_MEMORY),
+		       "nothing tells of it");
 		hotpatch_enter();
 		hotpatch_leave();
 	}

@@ -19,6 +19,18 @@
 /* Whether anything was retained by a fault: then one copy stays. */
 static bool kept;
 
+/* Whether an event tells of that cause; where no caller can be told. */
+static inline bool was_refused(enum hotpatch_status cause)
+{
+	struct hotpatch_event event = {.sequence = 0};
+
+	while (hotpatch_event_read(event.sequence, &event, 1) == 1)
+		if (event.phase == HOTPATCH_PHASE_REFUSED &&
+		    event.status == cause)
+			return true;
+	return false;
+}
+
 /* The next apply works, and so does the way back. */
 static inline void clean_cycle(void)
 {

@@ -8,25 +8,7 @@ set -eu
 command=$1
 host=$2/test_integration_command_host
 bundle=$2/bundles/integration-command_host/keep.so
-directory=$(mktemp -d /tmp/hotpatch-retained-XXXXXX)
-export HOTPATCH_RUNTIME_DIR="$directory/run"
-host_pid=
-
-clean_up() {
-	# Closing its input ends the host.
-	exec 3>&- || true
-	[ -z "$host_pid" ] || wait "$host_pid" || true
-	rm -rf "$directory"
-}
-trap clean_up EXIT
-. "$(dirname "$0")/scripts/common.sh"
-
-mkfifo "$directory/to" "$directory/from"
-"$host" serve <"$directory/to" >"$directory/from" &
-host_pid=$!
-exec 3>"$directory/to" 4<"$directory/from"
-read -r socket <&4
-[ -S "$socket" ] || fail 'no socket'
+. "$(dirname "$0")/scripts/host.sh"
 
 promise=state_is_told_while_it_is_there
 expect 0 apply "$bundle"

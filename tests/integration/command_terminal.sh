@@ -9,27 +9,9 @@ set -eu
 command=$(realpath "$1")
 host=$2/test_integration_command_host
 bundle=$2/bundles/integration-command_host/fix.so
-directory=$(mktemp -d /tmp/hotpatch-terminal-XXXXXX)
-export HOTPATCH_RUNTIME_DIR="$directory/run"
 export TERM=xterm
 unset NO_COLOR
-host_pid=
-
-clean_up() {
-	# Closing its input ends the host.
-	exec 3>&- || true
-	[ -z "$host_pid" ] || wait "$host_pid" || true
-	rm -rf "$directory"
-}
-trap clean_up EXIT
-. "$(dirname "$0")/scripts/common.sh"
-
-mkfifo "$directory/to" "$directory/from"
-"$host" serve <"$directory/to" >"$directory/from" &
-host_pid=$!
-exec 3>"$directory/to" 4<"$directory/from"
-read -r socket <&4
-[ -S "$socket" ] || fail 'no socket'
+. "$(dirname "$0")/scripts/host.sh"
 
 # at_terminal CODE WORDS...: a line for the shell, at a terminal of its own.
 at_terminal() {
