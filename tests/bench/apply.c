@@ -223,44 +223,6 @@ static void one_cycle(const char *bundle)
 	hotpatch_patch_close(patch);
 }
 
-static double heap_kb(void)
-{
-	return (double)mallinfo2().uordblks / 1024;
-}
-
-static double resident_kb(void)
-{
-	FILE *file = fopen("/proc/self/statm", "r");
-	unsigned long pages = 0;
-
-	if (!file || fscanf(file, "%*u %lu", &pages) != 1)
-		exit(1);
-	fclose(file);
-	return (double)pages * (double)sysconf(_SC_PAGESIZE) / 1024;
-}
-
-/* A hundred cycles come first: they make what is kept and used again. */
-static void measure_growth(const char *column, const char *bundle)
-{
-	unsigned long count = strtoul(column, NULL, 10);
-	double resident;
-	double heap;
-	int i;
-
-	for (i = 0; i < 100; i++)
-		one_cycle(bundle);
-	heap = heap_kb();
-	resident = resident_kb();
-	while (count-- > 0)
-		one_cycle(bundle);
-	sample(table, "heap", column, heap_kb() - heap);
-	sample(table, "resident", column, resident_kb() - resident);
-}
-
-/* ---- What things take ---- */
-
-#define TASKS 4096
-
 static size_t heap_bytes(void)
 {
 	struct mallinfo2 heap = mallinfo2();
@@ -268,24 +230,58 @@ static size_t heap_bytes(void)
 	return heap.uordblks + heap.hblkhd;
 }
 
-/* Of the address space. */
-static size_t mapped_bytes(void)
+struct memory {
+	size_t mapped; /* of the address space */
+	size_t resident;
+};
+
+static struct memory memory_now(void)
 {
 	FILE *file = fopen("/proc/self/statm", "r");
-	unsigned long pages = 0;
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t resident;
+	size_t mapped;
 
-	if (!file || fscanf(file, "%lu", &pages) != 1)
+	if (!file || fscanf(file, "%zu %zu", &mapped, &resident) != 2)
 		exit(1);
 	fclose(file);
-	return pages * (size_t)sysconf(_SC_PAGESIZE);
+	return (struct memory){mapped * page, resident * page};
 }
+
+static double kb_more(size_t now, size_t before)
+{
+	return ((double)now - (double)before) / 1024;
+}
+
+/* A hundred cycles come first: they make what is kept and used again. */
+static void measure_growth(const char *column, const char *bundle)
+{
+	unsigned long count = strtoul(column, NULL, 10);
+	size_t resident;
+	size_t heap;
+	int i;
+
+	for (i = 0; i < 100; i++)
+		one_cycle(bundle);
+	heap = heap_bytes();
+	resident = memory_now().resident;
+	while (count-- > 0)
+		one_cycle(bundle);
+	sample(table, "heap", column, kb_more(heap_bytes(), heap));
+	sample(table, "resident", column,
+	       kb_more(memory_now().resident, resident));
+}
+
+/* ---- What things take ---- */
+
+#define TASKS 4096
 
 static void take(size_t heap, size_t mapped, size_t count)
 {
 	sample(table, row, "heap",
 	       (double)(heap_bytes() - heap) / (double)count);
 	sample(table, row, "mapped",
-	       (double)(mapped_bytes() - mapped) / (double)count);
+	       (double)(memory_now().mapped - mapped) / (double)count);
 }
 
 /* In the program's own data, and in the heap before main() began. */
@@ -302,7 +298,7 @@ static void take_tasks(void)
 {
 	static struct hotpatch_task *tasks[TASKS];
 	size_t heap = heap_bytes();
-	size_t mapped = mapped_bytes();
+	size_t mapped = memory_now().mapped;
 
 	row = "task";
 	for (size_t i = 0; i < TASKS; i++)
@@ -329,7 +325,7 @@ static void take_patches(char **bundles, size_t count)
 		     &err);
 		if (i == 0) {
 			heap = heap_bytes();
-			mapped = mapped_bytes();
+			mapped = memory_now().mapped;
 		}
 	}
 	take(heap, mapped, count - 1);

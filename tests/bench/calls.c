@@ -4,6 +4,7 @@
  * transition, in the program and in a shared library.
  *
  * usage: calls COUNT BUNDLE		prints a sample of each
+ *        calls threads COUNT THREADS	while others do the same
  *        calls WHERE LOOP COUNT	runs one loop, for counting instructions
  */
 #include "calls.h"
@@ -101,10 +102,61 @@ static void measure_all(const char *bundle)
 	hotpatch_patch_close(patch);
 }
 
+/* ---- With other threads ---- */
+
+#define THREADS_MAX 1024
+
+static uint32_t stop;
+
+static void *accompany(void *loop)
+{
+	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED))
+		program_run(loop, 10000);
+	return NULL;
+}
+
+static void measure_among(const char *loop, const char *column,
+			  unsigned long others)
+{
+	static pthread_t threads[THREADS_MAX];
+	unsigned long i;
+	uint64_t start_ns;
+
+	__atomic_store_n(&stop, 0, __ATOMIC_RELAXED);
+	for (i = 0; i < others; i++)
+		if (pthread_create(&threads[i], NULL, accompany,
+				   (void *)loop) != 0)
+			exit(1);
+	program_run(loop, count / 10 + 1);
+	start_ns = now_ns();
+	program_run(loop, count);
+	sample("calls in the program, by threads", loop, column,
+	       (double)(now_ns() - start_ns) / (double)count);
+	__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
+	while (i > 0)
+		pthread_join(threads[--i], NULL);
+}
+
+static int measure_by_threads(const char *column)
+{
+	unsigned long threads = strtoul(column, NULL, 10);
+	size_t i;
+
+	if (threads == 0 || threads > THREADS_MAX)
+		return 2;
+	for (i = 0; i < sizeof(loops) / sizeof(loops[0]); i++)
+		measure_among(loops[i], column, threads - 1);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	size_t place;
 
+	if (argc == 4 && strcmp(argv[1], "threads") == 0) {
+		count = strtoul(argv[2], NULL, 10);
+		return measure_by_threads(argv[3]);
+	}
 	if (argc == 4) {
 		place = strcmp(argv[1], "library") == 0;
 		return !places[place].run(argv[2], strtoul(argv[3], NULL, 10));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What redirecting costs: the analysis of a library, and a batch of a thousand
- * of its functions, beside batches of one. Times are only told; that a batch
- * is worth its name is judged.
+ * of its functions, beside smaller ones and batches of one. Times are only
+ * told; that a batch is worth its name is judged.
  *
  * usage: redirect LIBRARY
  */
@@ -18,8 +18,12 @@
 #include <time.h>
 #include <unistd.h>
 
+/* How many are redirected alone, by tens and by hundreds, before the rest. */
 #define SINGLE 50u
-#define COUNT (1000u + SINGLE)
+#define BY_TENS 100u
+#define BY_HUNDREDS 500u
+#define BEFORE (SINGLE + BY_TENS + BY_HUNDREDS)
+#define COUNT (1000u + BEFORE)
 /* A function of a batch may cost this part of one alone. */
 #define PART 5
 
@@ -118,12 +122,17 @@ static const struct hp_code *analyse(const struct link_map *map)
 	return code;
 }
 
+static struct cost told(const char *what, struct cost cost)
+{
+	printf("%-22s %9.2f %8.2f\n", what, cost.redirect, cost.release);
+	return cost;
+}
+
 int main(int argc, char **argv)
 {
 	void *handle = argc == 2 ? dlopen(argv[1], RTLD_NOW) : NULL;
 	struct link_map *map;
 	struct cost alone;
-	struct cost again;
 	struct cost first;
 	size_t count;
 
@@ -132,15 +141,17 @@ int main(int argc, char **argv)
 		return 77;
 	}
 	count = leave_out(choose(analyse(map), map->l_addr));
-	alone = cost_of(0, SINGLE, 1);
-	first = cost_of(SINGLE, count - SINGLE, count - SINGLE);
-	again = cost_of(SINGLE, count - SINGLE, count - SINGLE);
-	printf("us for each function    redirect  release\n"
-	       "alone                   %8.2f %8.2f\n"
-	       "%4zu at once            %8.2f %8.2f\n"
-	       "%4zu at once, again     %8.2f %8.2f\n",
-	       alone.redirect, alone.release, count - SINGLE, first.redirect,
-	       first.release, count - SINGLE, again.redirect, again.release);
+	if (count <= BEFORE) {
+		printf("the library has too few functions\n");
+		return 77;
+	}
+	printf("us for each function    redirect  release\n");
+	alone = told("alone", cost_of(0, SINGLE, 1));
+	told("10 at once", cost_of(SINGLE, BY_TENS, 10));
+	told("100 at once", cost_of(SINGLE + BY_TENS, BY_HUNDREDS, 100));
+	count -= BEFORE;
+	first = told("1000 at once", cost_of(BEFORE, count, count));
+	told("1000 at once, again", cost_of(BEFORE, count, count));
 	if (first.redirect * PART > alone.redirect) {
 		fprintf(stderr, "redirect: a batch is no help\n");
 		return 1;

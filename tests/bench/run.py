@@ -38,7 +38,8 @@ MEGABYTES = ["10", "100", "1000", "4000"]
 ACTIVE = ["0", "1", "4", "16"]
 CYCLES = ["1000", "10000"]
 GAPS = ["without patches", "with patches"]
-REDIRECTS = ["alone", "a thousand at once", "a thousand at once, again"]
+REDIRECTS = ["alone", "10 at once", "100 at once", "1000 at once",
+             "1000 at once, again"]
 ROUNDTRIPS = ["an echo of another thread", "ping", "status",
               "status, with the connection"]
 TAKERS = ["patchable function", "task", "active patch of one function"]
@@ -108,6 +109,8 @@ def tables():
     return [
         Table("calls in the program", "ns", LOOPS, PHASES),
         Table("calls in a shared library", "ns", LOOPS, PHASES),
+        Table("calls in the program, by threads", "ns", LOOPS,
+              thread_counts()),
         Table("a call in a section", "ns", OWN + FENCED + PLAIN + PEERS,
               thread_counts(), PEERS + FENCED),
         Table("instructions of a call", "instructions",
@@ -171,6 +174,8 @@ class Runner:
         count = 1000 if self.quick else 1000000
         self.take(self.run("bench_calls", count, os.path.join(
             self.folder, "bench_calls_bundle.so")))
+        for threads in thread_counts():
+            self.take(self.run("bench_calls", "threads", count, threads))
         self.take(self.run("bench_sections", count))
         try:
             self.take(self.run("bench_sections", count, "fenced"))
@@ -233,7 +238,7 @@ class Runner:
                 self.take_row("pauses of a thread that spins", *found.groups())
         if os.path.exists(os.path.join(self.folder, "bench_redirect")):
             for row, found in zip(REDIRECTS, re.finditer(
-                    r"^(?:alone|.*at once.*?) +([\d.]+) +([\d.]+)$",
+                    r"^(?:alone|\d+ at once.*?) +([\d.]+) +([\d.]+)$",
                     self.run("bench_redirect", "libcrypto.so.3"),
                     re.MULTILINE)):
                 self.take_row("redirecting a function", row, *found.groups())
