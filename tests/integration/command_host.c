@@ -6,6 +6,8 @@
  * alone it checks that it would. The word serve7 is a call for the key 7. It logs to the file that HOTPATCH_TEST_LOG
  * names, if there is one.
  */
+#include "words.h"
+
 #include <hotpatch/control.h>
 #include <hotpatch/hotpatch.h>
 #include <pthread.h>
@@ -113,7 +115,7 @@ static int serve(void)
 	}
 	printf("%s\n", hotpatch_control_path(control));
 	fflush(stdout);
-	while (scanf("%31s", word) == 1)
+	while (read_word(word, sizeof(word)))
 		obey(word);
 	hotpatch_control_stop(control);
 	return 0;

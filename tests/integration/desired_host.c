@@ -6,6 +6,8 @@
  * its socket on the next, and then answers each line of its standard input with
  * what its two functions give; alone it checks that it would.
  */
+#include "words.h"
+
 #include <hotpatch/control.h>
 #include <hotpatch/hotpatch.h>
 #include <stdio.h>
@@ -65,7 +67,7 @@ static int serve(const char *directory, const char *keys)
 	}
 	printf("%s\n", hotpatch_control_path(control));
 	fflush(stdout);
-	while (scanf("%31s", word) == 1) {
+	while (read_word(word, sizeof(word))) {
 		printf("%d %d\n", answer(), question());
 		fflush(stdout);
 	}

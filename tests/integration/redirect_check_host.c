@@ -5,6 +5,8 @@
  * the argument "serve" it obeys words on its standard input; alone it checks
  * that it would.
  */
+#include "words.h"
+
 #include <hotpatch/control.h>
 #include <hotpatch/hotpatch.h>
 
@@ -70,7 +72,7 @@ static int serve(void)
 		return 1;
 	}
 	obey("call");
-	while (scanf("%31s", word) == 1)
+	while (read_word(word, sizeof(word)))
 		obey(word);
 	hotpatch_control_stop(control);
 	return 0;

@@ -5,6 +5,8 @@
  * serves a control socket until its input ends. Alone it checks that without a
  * key nothing is asked of a bundle.
  */
+#include "words.h"
+
 #include <hotpatch/control.h>
 #include <hotpatch/hotpatch.h>
 #include <stdio.h>
@@ -38,7 +40,7 @@ static int serve(const char *keys, const char *store)
 		return complain(&err);
 	printf("%s\n", hotpatch_control_path(control));
 	fflush(stdout);
-	while (scanf("%31s", word) == 1) {
+	while (read_word(word, sizeof(word))) {
 		printf("%d\n", answer());
 		fflush(stdout);
 	}
